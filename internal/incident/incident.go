@@ -20,7 +20,7 @@ const (
 	DeterministicBug   Class = "deterministic_bug"   // fails the same way every time
 	UpstreamDelay      Class = "upstream_delay"      // input late or missing
 	DataQualityBreach  Class = "data_quality_breach" // volume, nulls, duplicates, drift
-	CredentialFailure  Class = "credential_failure"  // expired or refused identity
+	CredentialFailure  Class = "credential_failure"  //nolint:gosec // a class name: expired or refused identity
 	ResourceExhaustion Class = "resource_exhaustion" // memory, disk, pool, quota
 )
 
