@@ -9,6 +9,8 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
@@ -133,7 +135,11 @@ type AuditRecord struct {
 	Actor   string    `json:"actor"`   // user:NAME, engine, executor:ID
 	Kind    string    `json:"kind"`    // incident.transition, plan.intent, plan.result, killswitch.on, …
 	Subject string    `json:"subject"` // incident, plan or user
-	Data    []byte    `json:"data"`    // JSON payload, no data values
+	Data    []byte    `json:"data"`    // JSON payload, no data values; nil once erased
+	// The leaf holds Commitment, SHA-256 over Salt and Data, in place of Data: the
+	// payload can be erased and every proof stays valid. AppendAudit sets both.
+	Salt       []byte `json:"salt,omitempty"`
+	Commitment []byte `json:"commitment,omitempty"`
 }
 
 // Checkpoint is a signed tree head of the audit log, in the form of
@@ -142,6 +148,32 @@ type Checkpoint struct {
 	Size   int64
 	Signed []byte
 	At     time.Time
+}
+
+// Bounds limit what a store keeps. Zero values stand for the defaults named here.
+// What a bound removes is counted in Stats.Dropped.
+type Bounds struct {
+	SeenRetention  time.Duration // how long an observation's ID is remembered; 7 days
+	MaxSeen        int           // IDs remembered; 1,000,000, oldest go first
+	MaxFacts       int           // facts; 100,000, those not heard of for longest go first
+	MaxEdges       int           // edges; 200,000, those not said for longest go first
+	MaxAnomalies   int           // active verdicts; 20,000, those not heard of for longest go first
+	MaxTouches     int           // pairs of entity and source; 200,000, oldest go first
+	MaxRunsPerJob  int           // runs of each job; 100, oldest go first
+	MaxOutcomes    int           // outcomes of each class and action; 1,000, oldest go first
+	MaxOutbox      int           // undelivered transitions; 100,000, oldest go first
+	MaxCheckpoints int           // checkpoints; 10,000, oldest go first
+}
+
+// FactHistory is how many points are kept for each entity and name, and how many
+// parts a fact may have; the newest stay.
+const FactHistory = 256
+
+// Stats is what own telemetry tells of the store.
+type Stats struct {
+	Bytes   int64            // size of the database
+	Outbox  int64            // transitions that some subscriber still has to get
+	Dropped map[string]int64 // rows that a bound has removed, by kind: facts, edges, anomalies, seen, touches, outbox
 }
 
 // Reader reads. Lists come in a defined order: the one their comment names.
@@ -154,7 +186,7 @@ type Reader interface {
 	Facts(e entity.Ref) ([]Fact, error)                          // by name, part
 	FactHistory(e entity.Ref, name string) ([]FactPoint, error)  // oldest first
 	Runs(job entity.Ref, limit int) ([]RunRecord, error)         // newest first by Received
-	RunByID(runID string, job entity.Ref) (RunRecord, error)     // ErrNotFound
+	RunByID(runID string, job entity.Ref) (RunRecord, error)     // ErrNotFound; a zero job: the newest of any
 	Anomalies(e entity.Ref) ([]observation.Observation, error)   // verdicts that are active now, by series key
 	LastSeen(e entity.Ref, source string) (time.Time, error)     // when the source last said anything of e; zero: never
 	Sources() (map[string]time.Time, error)                      // every source and when it was last heard
@@ -162,11 +194,17 @@ type Reader interface {
 	Outcomes(c incident.Class, a action.Type) ([]Outcome, error) // newest first
 	Silences(at time.Time) ([]Silence, error)                    // those in force
 	Users() ([]User, error)                                      // by name
-	Outbox(subscriber string, limit int) ([]Transition, error)   // not yet delivered, in order
-	Audit(from int64, limit int) ([]AuditRecord, error)          // by index
+	// Outbox lists what the subscriber has not yet been delivered, in order. Whoever has
+	// asked is a known subscriber: rows stay until all known ones have them, or MaxOutbox is reached.
+	Outbox(subscriber string, limit int) ([]Transition, error)
+	Audit(from int64, limit int) ([]AuditRecord, error) // by index
 	AuditSize() (int64, error)
-	Checkpoints(limit int) ([]Checkpoint, error) // newest first
+	// AuditHashes returns nodes of the log's tree by the stored hash index of package
+	// tlog. ErrNotFound: one of them is not there.
+	AuditHashes(indexes []int64) ([]tlog.Hash, error)
+	Checkpoints(limit int) ([]Checkpoint, error) // newest first; 0: all
 	Meta(key string) ([]byte, error)             // nil: none
+	Stats() (Stats, error)
 }
 
 // Tx reads and writes.
@@ -180,7 +218,10 @@ type Tx interface {
 	// See remembers an observation's ID; false: it was there already. IDs are forgotten
 	// after retention, a bound of the engine.
 	See(id string, at time.Time) (fresh bool, err error)
-	PutFact(f Fact) error // sets Changed; appends to the history when the value or part changed
+	// PutFact sets Changed, and appends to the history when the value changed or the part
+	// is new. A fact older than the stored one on the source's clock changes nothing, unless
+	// the stored one lies ahead of our clock.
+	PutFact(f Fact) error
 	PutRun(r RunRecord) error
 	PutAnomaly(o observation.Observation) error // an inactive verdict removes
 	Touch(e entity.Ref, source string, at time.Time) error
@@ -191,10 +232,17 @@ type Tx interface {
 	PutUser(u User) error
 	Delivered(subscriber string, sequence int64) error // everything up to sequence
 	// AppendAudit adds one record to the log in this transaction, so that a row and
-	// its record exist together or not at all. It sets Index.
+	// its record exist together or not at all. It sets Index, Salt and Commitment, and
+	// At where it is zero.
 	AppendAudit(r *AuditRecord) error
+	// EraseAudit removes the payload of one record; its leaf stays. Use audit.Erase,
+	// which also records that it was done.
+	EraseAudit(index int64) error
 	PutCheckpoint(c Checkpoint) error
-	PutMeta(key string, value []byte) error
-	// Prune drops terminal incidents, plans, facts and seen IDs older than the bounds given.
+	PutMeta(key string, value []byte) error // nil removes
+	// Prune drops what was last changed or heard of before the time given: terminal
+	// incidents and their plans, finished plans of no incident, facts, runs, active
+	// verdicts, ended silences, outbox subscribers that no longer ask, and seen IDs (those
+	// also after SeenRetention).
 	Prune(before time.Time) (rows int, err error)
 }
