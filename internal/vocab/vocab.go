@@ -152,6 +152,8 @@ const (
 	FactLoadRows = "data.dataset.load.rows"
 	// FactSize: Bytes in the dataset.
 	FactSize = "data.dataset.size"
+	// FactDuplicates: Rows whose key an earlier row of the newest loads has already.
+	FactDuplicates = "data.dataset.duplicates"
 	// FactColumns: Columns of the dataset.
 	FactColumns = "data.dataset.columns"
 	// FactStaleness: Age of the newest row on the observer's clock.
@@ -173,7 +175,7 @@ const (
 )
 
 // FactMetrics lists them all.
-var FactMetrics = [...]string{FactRows, FactLoadRows, FactSize, FactColumns, FactStaleness, FactNewest, FactAssertion, FactRunDuration, FactLateness, FactHeartbeat, FactPoolOpen, FactPoolQueued}
+var FactMetrics = [...]string{FactRows, FactLoadRows, FactSize, FactDuplicates, FactColumns, FactStaleness, FactNewest, FactAssertion, FactRunDuration, FactLateness, FactHeartbeat, FactPoolOpen, FactPoolQueued}
 
 // Metrics that the detector adds beside a series.
 const (
