@@ -1,17 +1,63 @@
 package scrub
 
-import "regexp"
+import (
+	"regexp"
+	"strings"
+)
 
 // blobRules take out what looks random: keys, digests and encoded data of
 // which nobody said what they are.
 var blobRules = []rule{
-	replace("hex", nil, `(?:0x)?[0-9a-fA-F]{32,}`, Mask),
-	decide("base64", nil, `[A-Za-z0-9+/_\-]{32,}={0,2}`, func(g []string) string {
-		if !random(uuid.ReplaceAllString(g[0], "")) {
-			return g[0]
+	{name: "hex", apply: func(s string) string {
+		return runs(s, 32, isHex, func(string) string { return Mask })
+	}},
+	{name: "base64", apply: func(s string) string {
+		return runs(s, 32, isBase64, func(run string) string {
+			if random(uuid.ReplaceAllString(run, "")) {
+				return Mask
+			}
+			return run
+		})
+	}},
+}
+
+// runs replaces every run of at least least bytes that are in set by what by
+// makes of it. Scanning by hand is some fifty times as fast as an expression,
+// and every byte of every text passes here.
+func runs(s string, least int, set func(byte) bool, by func(string) string) string {
+	var out strings.Builder
+	last := 0
+	for i := 0; i < len(s); {
+		if !set(s[i]) {
+			i++
+			continue
 		}
-		return Mask
-	}),
+		start := i
+		for i < len(s) && set(s[i]) {
+			i++
+		}
+		if i-start < least {
+			continue
+		}
+		if to := by(s[start:i]); to != s[start:i] {
+			out.WriteString(s[last:start])
+			out.WriteString(to)
+			last = i
+		}
+	}
+	if last == 0 {
+		return s
+	}
+	out.WriteString(s[last:])
+	return out.String()
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+func isBase64(c byte) bool {
+	return classOf(c) != 0 || c == '+' || c == '/' || c == '_' || c == '-' || c == '='
 }
 
 // uuid is how platforms write the IDs of runs, which say where to look.

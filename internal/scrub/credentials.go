@@ -13,7 +13,7 @@ const secretWords = `passw(?:or)?d|passwd|passphrase|passcode|pwd|secret|token|a
 var secretNeedles = []string{"pass", "pwd", "secret", "token", "key", "shared", "credential", "session", "cookie", "connection"}
 
 var credentialRules = []rule{
-	replace("pem", []string{"-----begin"}, `(?is)-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\z)`, Mask),
+	acrossLines(replace("pem", []string{"-----begin"}, `(?is)-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\z)`, Mask)),
 	// The greedy form takes a password with an @ in it whole.
 	replace("url userinfo", []string{"://"}, `(://)[^\s/?#"'<>]*@`, "${1}"+Mask+"@"),
 	decide("url userinfo with slash", []string{"://"}, `(://)([^\s/:@?#"'<>]*):([^\s"'<>@]*)@`, slashedUserinfo),
@@ -31,20 +31,20 @@ var credentialRules = []rule{
 		return g[1] + g[2] + Mask
 	}),
 	decide("secret setting", secretNeedles,
-		`(?i)([\w.\-]*?(?:`+secretWords+`)(?:s|_?value|_?id|_?\d+)?)(\\?["']?\s*(?:=>|:=|=|:)\s*)(\\"(?:[^"\\]|\\[^"])*(?:\\"|$)|"(?:[^"\\]|\\.)*(?:"|$)|'(?:[^'\\]|\\.)*(?:'|$)|\{[^}\n]*\}|[^\s"',;&)}\]…]+)`,
+		`(?i)((?:`+secretWords+`)(?:s|_?value|_?id|_?\d+)?)(\\?["']?\s*(?:=>|:=|=|:)\s*)(\\"(?:[^"\\]|\\[^"])*(?:\\"|$)|"(?:[^"\\]|\\.)*(?:"|$)|'(?:[^'\\]|\\.)*(?:'|$)|\{[^}\n]*\}|[^\s"',;&)}\]…]+)`,
 		secretSetting),
 	decide("secret line", secretNeedles,
-		`(?im)^([ \t]*(?:- )?(?:[\w.\-]*[_.\-])?(?:passw(?:or)?d|passphrase|secret|api[_-]?key|client[_-]?secret)[ \t]*:[ \t]+)(\*\*\*)([^\n]*)$`,
+		`(?i)^([ \t]*(?:- )?(?:[\w.\-]*[_.\-])?(?:passw(?:or)?d|passphrase|secret|api[_-]?key|client[_-]?secret)[ \t]*:[ \t]+)(\*\*\*)([^\n]*)$`,
 		func(g []string) string { return g[1] + g[2] }),
 	replace("flag", []string{"--"}, `(?i)(--[\w\-]*(?:password|passwd|token|secret|api-?key|access-?key)[\s=]+)("[^"]*"|'[^']*'|[^\s"',;\]]+)`, "${1}"+Mask),
 	replace("mysql -p", []string{"mysql"}, `(?i)(\bmysql(?:dump|admin|import)?\b[^\n]{0,200}?\s-p)[^\s"',;\]]+`, "${1}"+Mask),
 	replace("curl -u", []string{"curl"}, `(?i)(\bcurl\b[^\n]{0,200}?\s(?:-u|--user)[\s=]*)("[^"]*"|'[^']*'|[^\s"',;\]]+)`, "${1}"+Mask),
-	replace("query string", []string{"="}, `(?i)([?&](?:sig|signature|key|code|auth|pass|user|username|email|phone|jwt|sid|x-amz-[a-z\-]+|x-goog-[a-z\-]+|googleaccessid|se|sp|sv|state|nonce|otp|pin)=)[^\s&"'<>#)\]]*`, "${1}"+Mask),
+	replace("query string", []string{"?", "&"}, `(?i)([?&](?:sig|signature|key|code|auth|pass|user|username|email|phone|jwt|sid|x-amz-[a-z\-]+|x-goog-[a-z\-]+|googleaccessid|se|sp|sv|state|nonce|otp|pin)=)[^\s&"'<>#)\]]*`, "${1}"+Mask),
 	replace("slack hook", []string{"hooks.slack.com", "webhook"}, `(?i)(hooks\.slack\.com/(?:services|workflows)/|webhook\.office\.com/\w+/|discord(?:app)?\.com/api/webhooks/)[^\s"'<>]+`, "${1}"+Mask),
 	replace("jwt", []string{"eyj"}, `\beyJ[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*){0,4}`, Mask),
 	replace("aws key", []string{"akia", "asia", "aroa", "aida", "agpa", "anpa"}, `(?:AKIA|ASIA|AROA|AIDA|AGPA|ANPA)[A-Z0-9]{12,}`, Mask),
 	replace("known tokens",
-		[]string{"gh", "xox", "xapp-", "k_live_", "k_test_", "whsec_", "sk-", "aiza", "ya29.", "glpat-", "npm_", "_v1_", "sg.", "hv", "dapi", "pypi-", "gocspx-", "shp", "dp.", "sq0"},
+		[]string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "xox", "xapp-", "k_live_", "k_test_", "whsec_", "sk-", "aiza", "ya29.", "glpat-", "npm_", "_v1_", "sg.", "hvs.", "hvb.", "dapi", "pypi-", "gocspx-", "shpat_", "shpca_", "shppa_", "shpss_", "dp.pt.", "sq0"},
 		`\b(?:gh[pousr]_[A-Za-z0-9]{10,}|github_pat_\w{10,}|xox[a-z]-[A-Za-z0-9\-]{6,}|xapp-[A-Za-z0-9\-]{6,}|[spr]k_(?:live|test)_[A-Za-z0-9]{6,}|whsec_[A-Za-z0-9]{6,}|`+
 			`sk-[A-Za-z0-9_\-]{16,}|AIza[\w\-]{20,}|ya29\.[\w\-]{6,}|glpat-[\w\-]{10,}|npm_[A-Za-z0-9]{20,}|do[opr]_v1_[a-f0-9]{16,}|SG\.[\w\-]{10,}\.[\w\-]{10,}|`+
 			`hv[sb]\.[\w\-]{10,}|dapi[a-f0-9]{16,}|pypi-[\w\-]{16,}|GOCSPX-[\w\-]{10,}|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{16,}|dp\.pt\.\w{16,}|sq0[a-z]{3}-[\w\-]{10,})`, Mask),
@@ -65,16 +65,16 @@ var (
 	// plainWords are what errors say of a secret, not secrets.
 	plainWords = regexp.MustCompile(`(?i)^["'\\]*(?:expired|invalid|missing|required|empty|null|none|nil|true|false|denied|rejected|revoked|not|is|has|must|cannot|could|was|unauthorized|authentication|failed|failure|error|undefined)["'\\.!]*$`)
 	// errorNames are exception classes and error codes that end like a setting.
-	errorNames = regexp.MustCompile(`(?:^|[.\s])(?:Expired|Invalid|Missing|Unknown|Bad|No|Unexpected|Unrecognized|Malformed|Incorrect|Wrong)[A-Z]\w*$`)
+	errorNames = regexp.MustCompile(`(?:^|[.\s(])(?:Expired|Invalid|Missing|Unknown|Bad|No|Unexpected|Unrecognized|Malformed|Incorrect|Wrong)(?:[A-Z]\w*)?$`)
 )
 
 // secretSetting masks the value of name=value, name: value, "name": "value".
 func secretSetting(g []string) string {
-	name, sep, value := g[1], g[2], g[3]
+	name, sep, value, before := g[1], g[2], g[3], g[4]
 	if plainWords.MatchString(value) {
 		return g[0]
 	}
-	if strings.Contains(sep, ":") && errorNames.MatchString(name) {
+	if strings.Contains(sep, ":") && name[0] < 'a' && errorNames.MatchString(before) {
 		return g[0]
 	}
 	switch {

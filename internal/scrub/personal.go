@@ -1,6 +1,9 @@
 package scrub
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // personalRules take out what identifies a person.
 var personalRules = []rule{
@@ -15,18 +18,35 @@ var personalRules = []rule{
 		}),
 	replace("ssn", []string{"-", " "}, `\b\d{3}([- ])\d{2}[- ]\d{4}\b`, Mask),
 	replace("telephone", []string{"-", ".", ")"}, `\(\d{3}\) ?\d{3}[-. ]\d{4}\b|\b\d{3}[-.]\d{3}[-.]\d{4}\b`, Mask),
-	decide("iban", nil, `\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b`, func(g []string) string {
-		if !validIBAN(g[0]) {
-			return g[0]
-		}
+	{name: "iban", apply: func(s string) string {
+		return runs(s, 15, isIBAN, func(run string) string { return iban.ReplaceAllStringFunc(run, maskIBAN) })
+	}},
+	{name: "digits", apply: func(s string) string {
+		return runs(s, 13, isCard, func(run string) string { return digits.ReplaceAllStringFunc(run, maskCard) })
+	}},
+}
+
+var (
+	iban   = regexp.MustCompile(`\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{2,4}){3,8}\b`)
+	digits = regexp.MustCompile(`\d(?:[ \-]?\d){12,}`)
+)
+
+func isIBAN(c byte) bool { return c == ' ' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' }
+
+func isCard(c byte) bool { return c == ' ' || c == '-' || c >= '0' && c <= '9' }
+
+func maskIBAN(s string) string {
+	if validIBAN(s) {
 		return Mask
-	}),
-	decide("digits", nil, `\d(?:[ \-]?\d){12,}`, func(g []string) string {
-		if !cardLike(g[0]) {
-			return g[0]
-		}
+	}
+	return s
+}
+
+func maskCard(s string) string {
+	if cardLike(s) {
 		return Mask
-	}),
+	}
+	return s
 }
 
 // cardLike tells payment cards by their first digit, length and check digit

@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// rule removes one kind of thing. It runs only where one of its needles occurs,
-// which is what keeps most text cheap.
+// rule removes one kind of thing. It runs only on the lines where one of its
+// needles occurs, which is what keeps most text cheap.
 type rule struct {
 	name    string
 	needles []string // lower case, any of them; none: always
 	apply   func(string) string
+	across  bool // sees the whole text, because what it removes may have line breaks
 }
 
 func (r *rule) mayApply(s string) bool {
@@ -23,6 +24,35 @@ func (r *rule) mayApply(s string) bool {
 		}
 	}
 	return false
+}
+
+// run applies r to s, or to those of its lines that r may concern.
+func (r *rule) run(s string) string {
+	if !r.mayApply(s) {
+		return s
+	}
+	if r.across || strings.IndexByte(s, '\n') < 0 {
+		return r.apply(s)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(s) {
+		if !r.mayApply(line) {
+			out.WriteString(line)
+			continue
+		}
+		text, ended := strings.CutSuffix(line, "\n")
+		out.WriteString(r.apply(text))
+		if ended {
+			out.WriteByte('\n')
+		}
+	}
+	return out.String()
+}
+
+// acrossLines makes r see the whole text.
+func acrossLines(r rule) rule {
+	r.across = true
+	return r
 }
 
 // containsFold reports whether s contains the lower-case ASCII needle in any case.
@@ -71,22 +101,25 @@ func equalFold(s, lower string) bool {
 // replace makes a rule of one regular expression.
 func replace(name string, needles []string, pattern, by string) rule {
 	re := regexp.MustCompile(pattern)
-	return rule{name, needles, func(s string) string { return re.ReplaceAllString(s, by) }}
+	return rule{name: name, needles: needles, apply: func(s string) string { return re.ReplaceAllString(s, by) }}
 }
 
-// decide makes a rule of an expression and a function of its groups.
+// decide makes a rule of an expression and a function of its groups; the last of
+// them is up to 64 bytes of what stands before the match.
 func decide(name string, needles []string, pattern string, by func(groups []string) string) rule {
 	re := regexp.MustCompile(pattern)
-	return rule{name, needles, func(s string) string {
+	return rule{name: name, needles: needles, apply: func(s string) string {
 		found := re.FindAllStringSubmatchIndex(s, -1)
 		if found == nil {
 			return s
 		}
 		var out strings.Builder
-		groups := make([]string, re.NumSubexp()+1)
+		groups := make([]string, re.NumSubexp()+2)
+		before := len(groups) - 1
 		last := 0
 		for _, loc := range found {
-			for g := range groups {
+			groups[before] = s[max(0, loc[0]-64):loc[0]]
+			for g := range before {
 				groups[g] = ""
 				if loc[2*g] >= 0 {
 					groups[g] = s[loc[2*g]:loc[2*g+1]]

@@ -38,12 +38,12 @@ func Text(s string, limit int) string {
 		s, more = headOfWords(s, most), true
 	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
-	for round := range maxRounds {
-		next := truncate(once(s), limit, more && round == 0)
-		if round > 0 && next == s {
+	for range maxRounds {
+		next := truncate(once(s), limit, more)
+		if next == s {
 			return s
 		}
-		s = next
+		s, more = next, false
 	}
 	return truncate(Mask, limit, false)
 }
@@ -52,10 +52,7 @@ func Text(s string, limit int) string {
 func once(s string) string {
 	s = printable(s)
 	for i := range rules {
-		r := &rules[i]
-		if r.mayApply(s) {
-			s = r.apply(s)
-		}
+		s = rules[i].run(s)
 	}
 	return s
 }

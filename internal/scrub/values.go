@@ -7,12 +7,12 @@ import (
 
 // valueRules take data values out of the errors of databases and parsers.
 var valueRules = []rule{
-	{"postgres key", []string{"key ("}, postgresKeys},
-	{"postgres row", []string{"row contains ("}, postgresRow},
+	{name: "postgres key", needles: []string{"key ("}, apply: postgresKeys, across: true},
+	{name: "postgres row", needles: []string{"row contains ("}, apply: postgresRow, across: true},
 	replace("postgres copy", []string{"copy "}, `(?i)(\bCOPY [^\n]{0,200}?, line \d+(?:, column [^:\n]+)?: )"[^\n]*`, `${1}"`+Mask+`"`),
 	replace("postgres parameter", []string{"$"}, `(\$\d+ = )'(?:[^']|'')*(?:'|$)`, "${1}'"+Mask+"'"),
-	replace("statement line", []string{"line "}, `(?m)^(LINE \d+: )[^\n]*$`, "${1}"+Mask),
-	replace("mysql duplicate", []string{"duplicate entry"}, `(?is)(duplicate entry ').*?(' for key|'?$)`, "${1}"+Mask+"${2}"),
+	replace("statement line", []string{"line "}, `^(LINE \d+: )[^\n]*$`, "${1}"+Mask),
+	acrossLines(replace("mysql duplicate", []string{"duplicate entry"}, `(?is)(duplicate entry ').*?(' for key|'?$)`, "${1}"+Mask+"${2}")),
 	replace("sql server duplicate", []string{"duplicate key value is"}, `(?i)(duplicate key value is \()[^\n]*`, "${1}"+Mask+")"),
 	replace("sqlalchemy parameters", []string{"[parameters: "}, `(?i)(\[parameters: )[^\n]*`, "${1}"+Mask+"]"),
 	decide("statement literals", []string{"insert", "update", "select", "delete", "merge", "values"},
