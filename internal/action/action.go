@@ -21,6 +21,15 @@ const (
 	AirflowTriggerDAG Type = "airflow.trigger_dag"
 )
 
+// Keys of Plan.Expect and Intent.Before for actions on Airflow tasks, with the
+// values as its API gives them.
+const (
+	ExpectState = "state"
+	ExpectTry   = "try_number"
+	ExpectStart = "start_date"
+	ExpectEnd   = "end_date"
+)
+
 // Plan is one action for one incident: at most one call on one target.
 type Plan struct {
 	ID         string             `json:"id"` // plan-<ULID>; also the idempotency key

@@ -1,0 +1,274 @@
+// Package verification says whether the world has recovered from an incident:
+// which independent signals have to show it, and whether each of them does. The
+// platform's own word about a run is one of them and never enough: the datasets
+// that the run owes have to have moved as well, and silence proves nothing.
+package verification
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/graph"
+	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+)
+
+// Names of conditions.
+const (
+	RunSucceeded        = "run_succeeded"
+	DownstreamSucceeded = "downstream_succeeded"
+	RowsArrived         = "rows_arrived"
+	NoDuplicates        = "no_duplicates"
+	SeriesRecovered     = "series_recovered"
+	SchemaRestored      = "schema_restored"
+	DataSignal          = "data_signal"
+	TroubleCleared      = "trouble_cleared"
+)
+
+// Settings of the judgement.
+type Settings struct {
+	// SignalTimeout is how old the last word about a dataset may be before its
+	// source counts as silent.
+	SignalTimeout time.Duration
+	// RowTolerance is the share by which a load may fall short of the median of
+	// earlier ones and still count as arrived, 0 to 1.
+	RowTolerance float64
+	// PlatformWordSuffices lets an incident close when no data signal covers what
+	// the run writes.
+	PlatformWordSuffices bool
+}
+
+// World is what is known.
+type World struct {
+	store.Reader
+	Graph *graph.Graph
+}
+
+// Report is the outcome of one look.
+type Report struct {
+	Conditions []incident.Condition
+	// FailedAgain is set when a run that was acted on has ended in failure since.
+	FailedAgain *store.RunRecord
+}
+
+// Holds reports whether every condition holds.
+func (r Report) Holds() bool {
+	return len(r.Conditions) > 0 && !slices.ContainsFunc(r.Conditions, func(c incident.Condition) bool { return !c.Holds })
+}
+
+// Silent returns the first condition that waits for a signal, nil where none does.
+func (r Report) Silent() *incident.Condition {
+	at := slices.IndexFunc(r.Conditions, func(c incident.Condition) bool { return !c.Holds && c.Silent })
+	if at < 0 {
+		return nil
+	}
+	return &r.Conditions[at]
+}
+
+// look is one evaluation.
+type look struct {
+	World
+	i    *incident.Incident
+	set  Settings
+	now  time.Time
+	out  Report
+	runs []watchedRun
+	// known is since when, on our clock, the last of the runs is known to have succeeded.
+	known time.Time
+}
+
+// watchedRun is a run that has to succeed, with the attempt that failed.
+type watchedRun struct {
+	job     entity.Ref
+	run     observation.Run
+	attempt int
+}
+
+// Evaluate looks at everything that has to hold before i may close.
+func Evaluate(w World, i *incident.Incident, plans []*action.Plan, set Settings, now time.Time) (Report, error) {
+	l := &look{World: w, i: i, set: set, now: now}
+	l.runs = watchedRuns(i, plans)
+	for _, step := range []func() error{l.runsSucceeded, l.downstreamSucceeded, l.evidenceCleared, l.dataArrived} {
+		if err := step(); err != nil {
+			return Report{}, err
+		}
+	}
+	return l.out, nil
+}
+
+// watchedRuns are the failed runs of the root and those that a plan acted on.
+func watchedRuns(i *incident.Incident, plans []*action.Plan) []watchedRun {
+	var runs []watchedRun
+	for _, f := range i.FailedRuns() {
+		runs = append(runs, watchedRun{f.Job, f.Run, f.Run.Attempt})
+	}
+	for _, p := range plans {
+		acted := p.Result != nil && p.Result.Status == action.Succeeded
+		id := RunID(p.Target)
+		if !acted || id == "" {
+			continue
+		}
+		if !slices.ContainsFunc(runs, func(r watchedRun) bool { return r.run.ID == id }) {
+			target := p.Target
+			runs = append(runs, watchedRun{p.Resource, observation.Run{ID: id, Target: &target}, 0})
+		}
+	}
+	return runs
+}
+
+// RunID is the ID of the run that a target addresses, empty where it is none.
+func RunID(t observation.Target) string {
+	dag, run := t.Coordinates[observation.AirflowDAG], t.Coordinates[observation.AirflowRun]
+	if dag == "" || run == "" {
+		return ""
+	}
+	id := dag + "/" + run
+	if task := t.Coordinates[observation.AirflowTask]; task != "" {
+		id += "/" + task
+	}
+	if index := t.Coordinates[observation.AirflowMapIndex]; index != "" && index != "-1" {
+		id += "/" + index
+	}
+	return id
+}
+
+func (l *look) add(c incident.Condition) { l.out.Conditions = append(l.out.Conditions, c) }
+
+func (l *look) runsSucceeded() error {
+	for _, w := range l.runs {
+		c := incident.Condition{Name: RunSucceeded, Entity: w.job}
+		r, err := l.RunByID(w.run.ID, w.job)
+		if errors.Is(err, store.ErrNotFound) {
+			c.Silent, c.Detail = true, fmt.Sprintf("run %s: nothing was heard of it", w.run.ID)
+			l.add(c)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		c.LastSeen = r.Received
+		acted := !l.i.Acted.IsZero()
+		fresh := !acted || r.Received.After(l.i.Acted)
+		switch {
+		case r.Run.Phase == observation.PhaseSucceeded && r.Run.Confirmed && fresh:
+			c.Holds = true
+			l.known = later(l.known, r.Received)
+		case r.Run.Phase == observation.PhaseSucceeded && fresh:
+			c.Silent = true
+		case acted && fresh && r.Run.Confirmed && r.Run.Phase == observation.PhaseFailed && r.Run.Attempt > attemptBefore(l.i, w):
+			l.out.FailedAgain = &r
+		}
+		c.Detail = fmt.Sprintf("run %s: %s, attempt %d", w.run.ID, r.Run.Phase, r.Run.Attempt)
+		l.add(c)
+	}
+	return nil
+}
+
+// attemptBefore is the attempt that the last action was meant for.
+func attemptBefore(i *incident.Incident, w watchedRun) int {
+	if i.RootRun != nil && i.RootRun.ID == w.run.ID && i.RootRun.Attempt > 0 {
+		return i.RootRun.Attempt
+	}
+	return 0
+}
+
+// downstreamSucceeded asks for the jobs that the same run of the DAG owes after
+// the root: they failed with it, so they have to recover with it.
+func (l *look) downstreamSucceeded() error {
+	for _, w := range l.runs {
+		if w.run.Target == nil {
+			continue
+		}
+		dagRun := w.run.Target.Coordinates[observation.AirflowRun]
+		for _, job := range l.sameDAG(w.job) {
+			records, err := l.Runs(job, 100)
+			if err != nil {
+				return err
+			}
+			for _, r := range records {
+				if r.Run.Target == nil || r.Run.Target.Coordinates[observation.AirflowRun] != dagRun || dagRun == "" {
+					continue
+				}
+				done := r.Run.Phase == observation.PhaseSucceeded || r.Run.Phase == observation.PhaseSkipped
+				l.add(incident.Condition{
+					Name: DownstreamSucceeded, Entity: job, Holds: done && r.Run.Confirmed, Silent: done && !r.Run.Confirmed,
+					Detail: fmt.Sprintf("run %s: %s", r.Run.ID, r.Run.Phase), LastSeen: r.Received,
+				})
+				if done {
+					l.known = later(l.known, r.Received)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// sameDAG returns the jobs downstream of job that are part of the same job.
+func (l *look) sameDAG(job entity.Ref) []entity.Ref {
+	parent := l.Graph.Parent(job)
+	if parent.IsZero() {
+		return nil
+	}
+	var jobs []entity.Ref
+	for _, ref := range l.Graph.Downstream(job, 20, 500) {
+		if ref.Kind == entity.Job && l.Graph.Parent(ref) == parent {
+			jobs = append(jobs, ref)
+		}
+	}
+	return jobs
+}
+
+// evidenceCleared asks that what was seen to be wrong, other than runs, is seen to be right.
+func (l *look) evidenceCleared() error {
+	for _, e := range l.i.Evidence {
+		o := e.Observation
+		if o.Polarity != observation.Problem || o.Kind == observation.RunState {
+			continue
+		}
+		c := incident.Condition{Name: TroubleCleared, Entity: o.Entity, Holds: e.Cleared, Silent: !e.Cleared, LastSeen: e.LastSeen, Detail: string(o.Kind)}
+		switch {
+		case o.Series != nil:
+			c.Name, c.Before = SeriesRecovered, o.Series.Value
+			c.Detail = o.Series.Metric + state(e.Cleared, ": back in its band", ": still out of its band")
+			c.Owed = o.Series.Expected
+		case o.Kind == observation.SchemaChange:
+			c.Name, c.Detail = SchemaRestored, state(e.Cleared, "columns are back", "columns still differ")
+		}
+		l.add(c)
+	}
+	return nil
+}
+
+func state(ok bool, yes, no string) string {
+	if ok {
+		return yes
+	}
+	return no
+}
+
+// Summary is the conditions in one line for a person.
+func Summary(conditions []incident.Condition) string {
+	var parts []string
+	for _, c := range conditions {
+		if c.Detail != "" && (c.Name == RowsArrived || c.Name == NoDuplicates || c.Name == SeriesRecovered || !c.Holds) {
+			parts = append(parts, c.Detail)
+		}
+	}
+	if len(parts) > 6 {
+		parts = append(parts[:6], fmt.Sprintf("and %d more", len(parts)-6))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
