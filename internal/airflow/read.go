@@ -1,0 +1,285 @@
+package airflow
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// Health asks the monitor. It needs no login.
+func (c *Client) Health(ctx context.Context) (Health, error) {
+	type part struct {
+		Status    string    `json:"status"`
+		Scheduler time.Time `json:"latest_scheduler_heartbeat"`
+		Triggerer time.Time `json:"latest_triggerer_heartbeat"`
+		Processor time.Time `json:"latest_dag_processor_heartbeat"`
+	}
+	var a struct {
+		Database  part `json:"metadatabase"`
+		Scheduler part `json:"scheduler"`
+		Triggerer part `json:"triggerer"`
+		Processor part `json:"dag_processor"`
+	}
+	at, err := c.get(ctx, "/monitor/health", nil, &a)
+	if err != nil {
+		return Health{}, err
+	}
+	if a.Database.Status == "" {
+		return Health{}, &Error{Status: http.StatusOK, Method: http.MethodGet, Path: c.api + "/monitor/health", Detail: "no metadatabase in the answer"}
+	}
+	return Health{
+		MetadataDatabase: ComponentHealth{Status: a.Database.Status},
+		Scheduler:        ComponentHealth{Status: a.Scheduler.Status, Heartbeat: a.Scheduler.Scheduler},
+		Triggerer:        ComponentHealth{Status: a.Triggerer.Status, Heartbeat: a.Triggerer.Triggerer},
+		DAGProcessor:     ComponentHealth{Status: a.Processor.Status, Heartbeat: a.Processor.Processor},
+		ServerTime:       at,
+	}, nil
+}
+
+// Version returns Airflow's version.
+func (c *Client) Version(ctx context.Context) (string, error) {
+	var a struct {
+		Version string `json:"version"`
+	}
+	_, err := c.get(ctx, "/version", nil, &a)
+	return a.Version, err
+}
+
+// DAG returns one DAG.
+func (c *Client) DAG(ctx context.Context, dag string) (DAG, error) {
+	var a DAG
+	err := c.one(ctx, &a, func() bool { return a.ID == dag }, "dags", dag)
+	return a, err
+}
+
+// Tasks returns the tasks of a DAG.
+func (c *Client) Tasks(ctx context.Context, dag string) ([]Task, error) {
+	var a struct {
+		Tasks []Task `json:"tasks"`
+	}
+	err := c.one(ctx, &a, func() bool { return a.Tasks != nil }, "dags", dag, "tasks")
+	return a.Tasks, err
+}
+
+// DAGRun returns one run.
+func (c *Client) DAGRun(ctx context.Context, dag, run string) (DAGRun, error) {
+	var a DAGRun
+	err := c.one(ctx, &a, func() bool { return a.ID == run && a.DAGID == dag && a.State != "" }, "dags", dag, "dagRuns", run)
+	return a, err
+}
+
+// TaskInstance returns one task of a run in its present try; mapIndex is
+// [NotMapped] for a task that is not mapped.
+func (c *Client) TaskInstance(ctx context.Context, dag, run, task string, mapIndex int) (TaskInstance, error) {
+	var a TaskInstance
+	path := []string{"dags", dag, "dagRuns", run, "taskInstances", task}
+	if mapIndex > NotMapped {
+		path = append(path, strconv.Itoa(mapIndex))
+	}
+	err := c.one(ctx, &a, func() bool { return a.TaskID == task && a.RunID == run && a.DAGID == dag }, path...)
+	return a, err
+}
+
+// TaskInstanceTries returns the tries of a task in a run, oldest first, the
+// present one included. Their ID is empty.
+func (c *Client) TaskInstanceTries(ctx context.Context, dag, run, task string, mapIndex int) ([]TaskInstance, error) {
+	var a struct {
+		Tries []TaskInstance `json:"task_instances"`
+	}
+	path := []string{"dags", dag, "dagRuns", run, "taskInstances", task}
+	if mapIndex > NotMapped {
+		path = append(path, strconv.Itoa(mapIndex))
+	}
+	err := c.one(ctx, &a, func() bool { return a.Tries != nil }, append(path, "tries")...)
+	return a.Tries, err
+}
+
+// one reads one resource; ok says whether the answer is about what was asked, so
+// that an empty or foreign object is an error and not a zero value.
+func (c *Client) one(ctx context.Context, v any, ok func() bool, segments ...string) error {
+	path, err := join(http.MethodGet, segments...)
+	if err != nil {
+		return err
+	}
+	if _, err := c.get(ctx, path, nil, v); err != nil {
+		return err
+	}
+	if !ok() {
+		return &Error{Status: http.StatusOK, Method: http.MethodGet, Path: c.api + path, Detail: "the answer is not about what was asked"}
+	}
+	return nil
+}
+
+// DAGs lists the DAGs that are not stale, by ID, in pages.
+func (c *Client) DAGs(ctx context.Context, pageSize int) iter.Seq2[Page[DAG], error] {
+	return pages[DAG](ctx, c, "/dags", "dags", url.Values{"order_by": {"dag_id"}}, pageSize, false)
+}
+
+// Pools lists the pools.
+func (c *Client) Pools(ctx context.Context, pageSize int) iter.Seq2[Page[Pool], error] {
+	return pages[Pool](ctx, c, "/pools", "pools", url.Values{"order_by": {"id"}}, pageSize, false)
+}
+
+// ImportErrors lists the DAG files that cannot be loaded.
+func (c *Client) ImportErrors(ctx context.Context, pageSize int) iter.Seq2[Page[ImportError], error] {
+	return pages[ImportError](ctx, c, "/importErrors", "import_errors", url.Values{"order_by": {"id"}}, pageSize, false)
+}
+
+// Assets lists the assets with the tasks that declare them.
+func (c *Client) Assets(ctx context.Context, pageSize int) iter.Seq2[Page[Asset], error] {
+	return pages[Asset](ctx, c, "/assets", "assets", url.Values{"order_by": {"id"}}, pageSize, false)
+}
+
+// Filter chooses DAG runs or task instances; what is zero does not restrict.
+type Filter struct {
+	// DAGID and RunID restrict to one DAG and one run of it.
+	DAGID, RunID string
+	// TaskID restricts to one task; it has no meaning for DAG runs.
+	TaskID string
+	// UpdatedSince restricts to what changed then or later, on the clock of
+	// Airflow's database rows. It is the only date that every change moves.
+	UpdatedSince time.Time
+	StartedSince time.Time
+	EndedSince   time.Time
+	States       []string
+	// OrderBy is id where it is empty: Airflow's own order, oldest first. A minus
+	// in front of a name turns the order around. updated_at is no order that Airflow knows.
+	OrderBy  string
+	PageSize int
+}
+
+func (f Filter) query() url.Values {
+	q := url.Values{"order_by": {"id"}}
+	if f.OrderBy != "" {
+		q.Set("order_by", f.OrderBy)
+	}
+	for name, t := range map[string]time.Time{"updated_at_gte": f.UpdatedSince, "start_date_gte": f.StartedSince, "end_date_gte": f.EndedSince} {
+		if !t.IsZero() {
+			q.Set(name, t.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	if len(f.States) > 0 {
+		q["state"] = f.States
+	}
+	return q
+}
+
+// DAGRuns lists runs in pages. A filter's RunID is not used: ask [Client.DAGRun].
+func (c *Client) DAGRuns(ctx context.Context, f Filter) iter.Seq2[Page[DAGRun], error] {
+	path, err := scope("dags", f.DAGID, "dagRuns")
+	if err != nil {
+		return failed[DAGRun](err)
+	}
+	return pages[DAGRun](ctx, c, path, "dag_runs", f.query(), f.PageSize, true)
+}
+
+// TaskInstances lists tasks of runs in pages, mapped ones each by itself.
+func (c *Client) TaskInstances(ctx context.Context, f Filter) iter.Seq2[Page[TaskInstance], error] {
+	path, err := scope("dags", f.DAGID, "dagRuns", f.RunID, "taskInstances")
+	if err != nil {
+		return failed[TaskInstance](err)
+	}
+	q := f.query()
+	if f.TaskID != "" {
+		q.Set("task_id", f.TaskID)
+	}
+	return pages[TaskInstance](ctx, c, path, "task_instances", q, f.PageSize, true)
+}
+
+// scope is a path in which an empty name means all.
+func scope(segments ...string) (string, error) {
+	path := ""
+	for i := 0; i < len(segments); i += 2 {
+		if i+1 == len(segments) {
+			return path + "/" + segments[i], nil
+		}
+		if segments[i+1] == "" {
+			path += "/" + segments[i] + "/~"
+			continue
+		}
+		part, err := join(http.MethodGet, segments[i], segments[i+1])
+		if err != nil {
+			return "", err
+		}
+		path += part
+	}
+	return path, nil
+}
+
+func failed[T any](err error) iter.Seq2[Page[T], error] {
+	return func(yield func(Page[T], error) bool) { yield(Page[T]{}, err) }
+}
+
+// DefaultPageSize is Airflow's highest unless an administrator raised it.
+const DefaultPageSize = 100
+
+// pages walks a list until it ends, fails or the caller stops. Where the server
+// offers cursors (3.2.2 and later) it follows them, so rows that come or go
+// between two pages make it neither skip nor repeat others; elsewhere it counts.
+func pages[T any](ctx context.Context, c *Client, path, field string, q url.Values, size int, cursors bool) iter.Seq2[Page[T], error] {
+	if size <= 0 {
+		size = DefaultPageSize
+	}
+	q.Set("limit", strconv.Itoa(size))
+	if cursors {
+		q.Set("cursor", "")
+	}
+	return func(yield func(Page[T], error) bool) {
+		read := 0
+		for {
+			var raw map[string]json.RawMessage
+			at, err := c.get(ctx, path, q, &raw)
+			if err != nil {
+				yield(Page[T]{}, err)
+				return
+			}
+			var items []T
+			var next *string
+			total := -1
+			broken := func(detail string, err error) {
+				yield(Page[T]{}, &Error{Status: http.StatusOK, Method: http.MethodGet, Path: c.api + path, Detail: detail, Err: err})
+			}
+			if err := json.Unmarshal(raw[field], &items); err != nil || items == nil {
+				broken("no list of "+field+" in the answer", nil)
+				return
+			}
+			if t, ok := raw["total_entries"]; ok {
+				if err := json.Unmarshal(t, &total); err != nil {
+					broken("total_entries is no number", nil)
+					return
+				}
+			}
+			if n, ok := raw["next_cursor"]; ok {
+				if err := json.Unmarshal(n, &next); err != nil {
+					broken("next_cursor is no text", nil)
+					return
+				}
+			}
+			if !yield(Page[T]{Items: items, ServerTime: at}, nil) {
+				return
+			}
+			read += len(items)
+			_, offered := raw["next_cursor"]
+			switch {
+			case cursors && offered:
+				if next == nil || *next == "" {
+					return
+				}
+				if *next == q.Get("cursor") || len(*next) > 4096 {
+					broken("next_cursor does not move on", nil)
+					return
+				}
+				q.Set("cursor", *next)
+			case len(items) == 0 || read >= total:
+				return
+			default:
+				q.Del("cursor")
+				q.Set("offset", strconv.Itoa(read))
+			}
+		}
+	}
+}
