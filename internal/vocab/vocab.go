@@ -58,6 +58,10 @@ const (
 	RunEndTime = "data.pipeline.run.end_time"
 	// RunURL: Page of the run on its platform.
 	RunURL = "data.pipeline.run.url"
+	// RunTiming: How far a span's ends can be trusted: exact, start_unknown, clocks_disagree or unfinished.
+	RunTiming = "data.pipeline.run.timing"
+	// OpenLineageRunID: runId of the OpenLineage event; on Airflow each try has one of its own.
+	OpenLineageRunID = "openlineage.run.id"
 	// PlatformKind: airflow, …: who runs the job.
 	PlatformKind = "data.platform.kind"
 	// PlatformInstance: Which installation; receivers and actions share this name.
@@ -84,6 +88,10 @@ const (
 	QualityColumn = "data.quality.column"
 	// QualitySuccess: Whether the check passed.
 	QualitySuccess = "data.quality.success"
+	// QualitySeverity: What a failed check means to its author: error or warn.
+	QualitySeverity = "data.quality.severity"
+	// QualityQuantile: Which quantile of a column a value is, such as 0.5.
+	QualityQuantile = "data.quality.quantile"
 	// SchemaAdded: Columns that are new, name and type.
 	SchemaAdded = "data.schema.added"
 	// SchemaDropped: Columns that are gone.
@@ -152,6 +160,22 @@ const (
 	FactLoadRows = "data.dataset.load.rows"
 	// FactSize: Bytes in the dataset.
 	FactSize = "data.dataset.size"
+	// FactFiles: Files of the dataset.
+	FactFiles = "data.dataset.files"
+	// FactUpdated: Unix time at which the dataset last changed.
+	FactUpdated = "data.dataset.updated"
+	// FactInputRows: Rows that one run read from the dataset.
+	FactInputRows = "data.dataset.input.rows"
+	// FactInputSize: Bytes that one run read from the dataset.
+	FactInputSize = "data.dataset.input.size"
+	// FactInputFiles: Files that one run read from the dataset.
+	FactInputFiles = "data.dataset.input.files"
+	// FactOutputRows: Rows that one run wrote to the dataset.
+	FactOutputRows = "data.dataset.output.rows"
+	// FactOutputSize: Bytes that one run wrote to the dataset.
+	FactOutputSize = "data.dataset.output.size"
+	// FactOutputFiles: Files that one run wrote to the dataset.
+	FactOutputFiles = "data.dataset.output.files"
 	// FactDuplicates: Rows whose key an earlier row of the newest loads has already.
 	FactDuplicates = "data.dataset.duplicates"
 	// FactColumns: Columns of the dataset.
@@ -175,7 +199,7 @@ const (
 )
 
 // FactMetrics lists them all.
-var FactMetrics = [...]string{FactRows, FactLoadRows, FactSize, FactDuplicates, FactColumns, FactStaleness, FactNewest, FactAssertion, FactRunDuration, FactLateness, FactHeartbeat, FactPoolOpen, FactPoolQueued}
+var FactMetrics = [...]string{FactRows, FactLoadRows, FactSize, FactFiles, FactUpdated, FactInputRows, FactInputSize, FactInputFiles, FactOutputRows, FactOutputSize, FactOutputFiles, FactDuplicates, FactColumns, FactStaleness, FactNewest, FactAssertion, FactRunDuration, FactLateness, FactHeartbeat, FactPoolOpen, FactPoolQueued}
 
 // Metrics that the detector adds beside a series.
 const (
