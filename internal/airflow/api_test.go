@@ -156,6 +156,24 @@ func TestLists(t *testing.T) {
 		require.NoError(t, json.Unmarshal(recorded(t, "task_instances.json"), &whole))
 		assert.Equal(t, whole.Items, tis)
 	})
+	t.Run("continued after a page", func(t *testing.T) {
+		t.Parallel()
+		c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+			switch q := r.URL.Query(); {
+			case q.Get("offset") == "2" && !q.Has("cursor"):
+				answer(w, 200, []byte(`{"dag_runs":[{"dag_run_id":"c"}],"total_entries":3}`))
+			case q.Get("cursor") == "abc":
+				answer(w, 200, []byte(`{"dag_runs":[{"dag_run_id":"d"}],"total_entries":3,"next_cursor":null}`))
+			}
+		}, nil)
+		assert.Equal(t, "c", all(t, c.DAGRuns(t.Context(), Filter{After: "offset:2"}))[0].ID)
+		assert.Equal(t, "d", all(t, c.DAGRuns(t.Context(), Filter{After: "abc"}))[0].ID)
+		for page, err := range newTestClient(t, play(t, "GET", "/api/v2/dags/~/dagRuns/~/taskInstances?cursor=&limit=5&order_by=id", "task_instances_page1.json", 200), nil).TaskInstances(t.Context(), Filter{PageSize: 5}) {
+			require.NoError(t, err)
+			assert.NotEmpty(t, page.Next)
+			break
+		}
+	})
 	t.Run("pages by offset where there is no cursor", func(t *testing.T) {
 		t.Parallel()
 		c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {

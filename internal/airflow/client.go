@@ -189,9 +189,9 @@ func (c *Client) explain(fail *Error, resp *http.Response) {
 	case json.Unmarshal(raw, &said) != nil || len(said.Detail) == 0:
 		fail.Detail = "no explanation"
 	case json.Unmarshal(said.Detail, &text) == nil:
-		fail.Detail = printable(text)
+		fail.Detail = explanation(text)
 	default:
-		fail.Detail = printable(string(said.Detail))
+		fail.Detail = explanation(string(said.Detail))
 	}
 	fail.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.now())
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/scrub"
 )
 
 // Error is any failure of a call.
@@ -156,6 +158,9 @@ func isTimeout(err error) bool {
 
 // maxDetail bounds what of an error answer is kept, in bytes.
 const maxDetail = 512
+
+// explanation makes an error's text from outside fit to be logged.
+func explanation(s string) string { return printable(scrub.Text(s, maxDetail)) }
 
 // printable makes text from outside fit for one line of a log.
 func printable(s string) string {

@@ -51,6 +51,8 @@ type Exception struct {
 	Frames []Frame
 	// Causes are the chained exceptions, nearest first.
 	Causes []Exception
+	// Explicit is true of a cause that was named with "raise … from".
+	Explicit bool
 }
 
 // Frame is one call on the stack.
@@ -66,7 +68,11 @@ func (e *Exception) Stacktrace() string {
 	var b strings.Builder
 	for i := len(e.Causes) - 1; i >= 0; i-- {
 		e.Causes[i].write(&b)
-		b.WriteString("\nThe above exception led to the following one:\n\n")
+		if e.Causes[i].Explicit {
+			b.WriteString("\nThe above exception was the direct cause of the following exception:\n\n")
+		} else {
+			b.WriteString("\nDuring handling of the above exception, another exception occurred:\n\n")
+		}
 	}
 	e.write(&b)
 	return b.String()
@@ -200,5 +206,5 @@ func (d errorDetail) exception() Exception {
 	if len(frames) > maxFrames {
 		frames = frames[len(frames)-maxFrames:]
 	}
-	return Exception{Type: d.Type, Message: d.Value, Frames: frames}
+	return Exception{Type: d.Type, Message: d.Value, Frames: frames, Explicit: d.IsCause}
 }

@@ -141,6 +141,8 @@ type Asset struct {
 	URI            string          `json:"uri"`
 	ProducingTasks []TaskReference `json:"producing_tasks"`
 	ConsumingTasks []TaskReference `json:"consuming_tasks"`
+	// ScheduledDAGs run when the asset was updated; their TaskID is empty.
+	ScheduledDAGs []TaskReference `json:"scheduled_dags"`
 }
 
 // TaskReference is a task that declares an asset.
@@ -154,6 +156,8 @@ type TaskReference struct {
 type Page[T any] struct {
 	Items      []T
 	ServerTime time.Time
+	// Next continues the list after this page ([Filter.After]); empty on the last.
+	Next string
 }
 
 // Upstream turns the tasks' downstream lists around: for each task ID the IDs of

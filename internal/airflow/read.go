@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -116,22 +117,22 @@ func (c *Client) one(ctx context.Context, v any, ok func() bool, segments ...str
 
 // DAGs lists the DAGs that are not stale, by ID, in pages.
 func (c *Client) DAGs(ctx context.Context, pageSize int) iter.Seq2[Page[DAG], error] {
-	return pages[DAG](ctx, c, "/dags", "dags", url.Values{"order_by": {"dag_id"}}, pageSize, false)
+	return pages[DAG](ctx, c, "/dags", "dags", url.Values{"order_by": {"dag_id"}}, pageSize)
 }
 
 // Pools lists the pools.
 func (c *Client) Pools(ctx context.Context, pageSize int) iter.Seq2[Page[Pool], error] {
-	return pages[Pool](ctx, c, "/pools", "pools", url.Values{"order_by": {"id"}}, pageSize, false)
+	return pages[Pool](ctx, c, "/pools", "pools", url.Values{"order_by": {"id"}}, pageSize)
 }
 
 // ImportErrors lists the DAG files that cannot be loaded.
 func (c *Client) ImportErrors(ctx context.Context, pageSize int) iter.Seq2[Page[ImportError], error] {
-	return pages[ImportError](ctx, c, "/importErrors", "import_errors", url.Values{"order_by": {"id"}}, pageSize, false)
+	return pages[ImportError](ctx, c, "/importErrors", "import_errors", url.Values{"order_by": {"id"}}, pageSize)
 }
 
 // Assets lists the assets with the tasks that declare them.
 func (c *Client) Assets(ctx context.Context, pageSize int) iter.Seq2[Page[Asset], error] {
-	return pages[Asset](ctx, c, "/assets", "assets", url.Values{"order_by": {"id"}}, pageSize, false)
+	return pages[Asset](ctx, c, "/assets", "assets", url.Values{"order_by": {"id"}}, pageSize)
 }
 
 // Filter chooses DAG runs or task instances; what is zero does not restrict.
@@ -150,10 +151,13 @@ type Filter struct {
 	// in front of a name turns the order around. updated_at is no order that Airflow knows.
 	OrderBy  string
 	PageSize int
+	// After continues a list where an earlier one stopped: the Next of its last page.
+	// The rest of the filter must be the same.
+	After string
 }
 
 func (f Filter) query() url.Values {
-	q := url.Values{"order_by": {"id"}}
+	q := url.Values{"order_by": {"id"}, "cursor": {""}}
 	if f.OrderBy != "" {
 		q.Set("order_by", f.OrderBy)
 	}
@@ -165,6 +169,12 @@ func (f Filter) query() url.Values {
 	if len(f.States) > 0 {
 		q["state"] = f.States
 	}
+	if offset, ok := strings.CutPrefix(f.After, byOffset); ok {
+		q.Del("cursor")
+		q.Set("offset", offset)
+	} else {
+		q.Set("cursor", f.After)
+	}
 	return q
 }
 
@@ -174,7 +184,7 @@ func (c *Client) DAGRuns(ctx context.Context, f Filter) iter.Seq2[Page[DAGRun], 
 	if err != nil {
 		return failed[DAGRun](err)
 	}
-	return pages[DAGRun](ctx, c, path, "dag_runs", f.query(), f.PageSize, true)
+	return pages[DAGRun](ctx, c, path, "dag_runs", f.query(), f.PageSize)
 }
 
 // TaskInstances lists tasks of runs in pages, mapped ones each by itself.
@@ -187,7 +197,7 @@ func (c *Client) TaskInstances(ctx context.Context, f Filter) iter.Seq2[Page[Tas
 	if f.TaskID != "" {
 		q.Set("task_id", f.TaskID)
 	}
-	return pages[TaskInstance](ctx, c, path, "task_instances", q, f.PageSize, true)
+	return pages[TaskInstance](ctx, c, path, "task_instances", q, f.PageSize)
 }
 
 // scope is a path in which an empty name means all.
@@ -214,22 +224,22 @@ func failed[T any](err error) iter.Seq2[Page[T], error] {
 	return func(yield func(Page[T], error) bool) { yield(Page[T]{}, err) }
 }
 
+// byOffset marks a Next that counts. Airflow's own cursors are base64url and have no colon.
+const byOffset = "offset:"
+
 // DefaultPageSize is Airflow's highest unless an administrator raised it.
 const DefaultPageSize = 100
 
 // pages walks a list until it ends, fails or the caller stops. Where the server
 // offers cursors (3.2.2 and later) it follows them, so rows that come or go
 // between two pages make it neither skip nor repeat others; elsewhere it counts.
-func pages[T any](ctx context.Context, c *Client, path, field string, q url.Values, size int, cursors bool) iter.Seq2[Page[T], error] {
+func pages[T any](ctx context.Context, c *Client, path, field string, q url.Values, size int) iter.Seq2[Page[T], error] {
 	if size <= 0 {
 		size = DefaultPageSize
 	}
 	q.Set("limit", strconv.Itoa(size))
-	if cursors {
-		q.Set("cursor", "")
-	}
 	return func(yield func(Page[T], error) bool) {
-		read := 0
+		read, _ := strconv.Atoi(q.Get("offset"))
 		for {
 			var raw map[string]json.RawMessage
 			at, err := c.get(ctx, path, q, &raw)
@@ -259,26 +269,27 @@ func pages[T any](ctx context.Context, c *Client, path, field string, q url.Valu
 					return
 				}
 			}
-			if !yield(Page[T]{Items: items, ServerTime: at}, nil) {
-				return
-			}
+			page := Page[T]{Items: items, ServerTime: at}
 			read += len(items)
 			_, offered := raw["next_cursor"]
 			switch {
-			case cursors && offered:
+			case q.Has("cursor") && offered:
 				if next == nil || *next == "" {
-					return
+					break
 				}
 				if *next == q.Get("cursor") || len(*next) > 4096 {
 					broken("next_cursor does not move on", nil)
 					return
 				}
+				page.Next = *next
 				q.Set("cursor", *next)
-			case len(items) == 0 || read >= total:
-				return
-			default:
+			case len(items) > 0 && read < total:
+				page.Next = byOffset + strconv.Itoa(read)
 				q.Del("cursor")
 				q.Set("offset", strconv.Itoa(read))
+			}
+			if !yield(page, nil) || page.Next == "" {
+				return
 			}
 		}
 	}
