@@ -66,6 +66,10 @@ const (
 	PlatformKind = "data.platform.kind"
 	// PlatformInstance: Which installation; receivers and actions share this name.
 	PlatformInstance = "data.platform.instance"
+	// PlatformComponent: Part of a platform: scheduler, dag_processor, triggerer, ….
+	PlatformComponent = "data.platform.component"
+	// PlatformPoolName: Name of a pool.
+	PlatformPoolName = "data.platform.pool.name"
 	// AirflowDAGID: Airflow's dag_id.
 	AirflowDAGID = "airflow.dag.id"
 	// AirflowDAGRunID: Airflow's dag_run_id.
@@ -192,6 +196,12 @@ const (
 	FactLateness = "data.pipeline.lateness"
 	// FactHeartbeat: Time since a platform's component gave a sign of life.
 	FactHeartbeat = "data.platform.heartbeat.age"
+	// FactImportErrors: Job definitions that their platform cannot load.
+	FactImportErrors = "data.platform.import_errors"
+	// FactPoolSlots: Size of a pool.
+	FactPoolSlots = "data.platform.pool.slots"
+	// FactPoolRunning: Slots of a pool that running tasks hold.
+	FactPoolRunning = "data.platform.pool.running_slots"
 	// FactPoolOpen: Free slots of a pool.
 	FactPoolOpen = "data.platform.pool.open_slots"
 	// FactPoolQueued: Tasks that wait for a slot.
@@ -199,7 +209,7 @@ const (
 )
 
 // FactMetrics lists them all.
-var FactMetrics = [...]string{FactRows, FactLoadRows, FactSize, FactFiles, FactUpdated, FactInputRows, FactInputSize, FactInputFiles, FactOutputRows, FactOutputSize, FactOutputFiles, FactDuplicates, FactColumns, FactStaleness, FactNewest, FactAssertion, FactRunDuration, FactLateness, FactHeartbeat, FactPoolOpen, FactPoolQueued}
+var FactMetrics = [...]string{FactRows, FactLoadRows, FactSize, FactFiles, FactUpdated, FactInputRows, FactInputSize, FactInputFiles, FactOutputRows, FactOutputSize, FactOutputFiles, FactDuplicates, FactColumns, FactStaleness, FactNewest, FactAssertion, FactRunDuration, FactLateness, FactHeartbeat, FactImportErrors, FactPoolSlots, FactPoolRunning, FactPoolOpen, FactPoolQueued}
 
 // Metrics that the detector adds beside a series.
 const (
