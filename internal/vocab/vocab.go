@@ -206,10 +206,16 @@ const (
 	FactPoolOpen = "data.platform.pool.open_slots"
 	// FactPoolQueued: Tasks that wait for a slot.
 	FactPoolQueued = "data.platform.pool.queued_slots"
+	// FactDetectorReady: Series that a detector judges.
+	FactDetectorReady = "selfheal.detector.series.ready"
+	// FactDetectorLearning: Series that a detector still learns.
+	FactDetectorLearning = "selfheal.detector.series.learning"
+	// FactDetectorUntil: Unix time when the last of those is expected to be judged; 0 where none is learning.
+	FactDetectorUntil = "selfheal.detector.learning.until"
 )
 
 // FactMetrics lists them all.
-var FactMetrics = [...]string{FactRows, FactLoadRows, FactSize, FactFiles, FactUpdated, FactInputRows, FactInputSize, FactInputFiles, FactOutputRows, FactOutputSize, FactOutputFiles, FactDuplicates, FactColumns, FactStaleness, FactNewest, FactAssertion, FactRunDuration, FactLateness, FactHeartbeat, FactImportErrors, FactPoolSlots, FactPoolRunning, FactPoolOpen, FactPoolQueued}
+var FactMetrics = [...]string{FactRows, FactLoadRows, FactSize, FactFiles, FactUpdated, FactInputRows, FactInputSize, FactInputFiles, FactOutputRows, FactOutputSize, FactOutputFiles, FactDuplicates, FactColumns, FactStaleness, FactNewest, FactAssertion, FactRunDuration, FactLateness, FactHeartbeat, FactImportErrors, FactPoolSlots, FactPoolRunning, FactPoolOpen, FactPoolQueued, FactDetectorReady, FactDetectorLearning, FactDetectorUntil}
 
 // Metrics that the detector adds beside a series.
 const (
