@@ -1,0 +1,115 @@
+package record
+
+import (
+	"regexp"
+	"strings"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/airflow"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/scrub"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
+)
+
+// Bounds of what a failure says, in bytes.
+const (
+	maxType    = 256
+	maxMessage = 2 << 10
+	maxStack   = 8 << 10
+	maxTail    = 4 << 10
+	// maxRawStack is how much of a stack trace is scrubbed; its end is kept.
+	maxRawStack = 64 << 10
+)
+
+// Failure is why a try failed, scrubbed and bounded.
+type Failure struct {
+	Type, Message, Stacktrace string
+	// File, Line and Function are the innermost frame outside of libraries.
+	File     string
+	Line     int
+	Function string
+	// Tail is the end of the log, one message a line.
+	Tail string
+}
+
+// NewFailure reads a failure out of the end of a log; nil where the log says nothing.
+// Where no exception was logged, as when a process was killed, the last message
+// of level error or critical stands for it.
+func NewFailure(log airflow.TaskLog) *Failure {
+	f := &Failure{}
+	if e := log.Exception; e != nil {
+		f.Type = scrub.Text(e.Type, maxType)
+		f.Message = scrub.Text(e.Message, maxMessage)
+		f.Stacktrace = scrubEnd(e.Stacktrace(), maxStack)
+		if frame, ok := userFrame(*e); ok {
+			f.File, f.Line, f.Function = scrub.Text(frame.File, maxType), frame.Line, scrub.Text(frame.Function, maxType)
+		}
+	}
+	var tail strings.Builder
+	for _, l := range log.Lines {
+		if strings.HasPrefix(l.Event, "::group::") || strings.HasPrefix(l.Event, "::endgroup::") {
+			continue
+		}
+		if log.Exception == nil && (l.Level == "error" || l.Level == "critical") {
+			f.Message = scrub.Text(l.Event, maxMessage)
+		}
+		tail.WriteString(l.Event + "\n")
+	}
+	f.Tail = strings.TrimRight(scrubEnd(tail.String(), maxTail), "\n")
+	if f.Type == "" && f.Message == "" && f.Tail == "" {
+		return nil
+	}
+	return f
+}
+
+// scrubEnd scrubs text and keeps its end, from the start of a line on.
+func scrubEnd(s string, limit int) string {
+	if len(s) > maxRawStack {
+		s = afterLine(s[len(s)-maxRawStack:])
+	}
+	s = scrub.Text(s, maxRawStack)
+	if len(s) <= limit {
+		return s
+	}
+	return "…\n" + afterLine(s[len(s)-limit+len("…\n"):])
+}
+
+func afterLine(s string) string {
+	if _, rest, ok := strings.Cut(s, "\n"); ok {
+		return rest
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
+// library matches files that are not the user's own.
+var library = regexp.MustCompile(`(/|\\)(site|dist)-packages(/|\\)|(/|\\)lib(64)?(/|\\)python\d|^<`)
+
+// userFrame is the innermost frame of the user's own code: of the exception, or
+// where it has none, of its nearest cause that has one.
+func userFrame(e airflow.Exception) (airflow.Frame, bool) {
+	for _, x := range append([]airflow.Exception{e}, e.Causes...) {
+		for i := len(x.Frames) - 1; i >= 0; i-- {
+			if f := x.Frames[i]; f.File != "" && !library.MatchString(f.File) {
+				return f, true
+			}
+		}
+	}
+	return airflow.Frame{}, false
+}
+
+func (f *Failure) put(m pcommon.Map) {
+	putText(m, vocab.ExceptionType, f.Type)
+	putText(m, vocab.ExceptionMessage, f.Message)
+	putText(m, vocab.ExceptionStacktrace, f.Stacktrace)
+	putText(m, vocab.CodeFilePath, f.File)
+	putText(m, vocab.CodeFunctionName, f.Function)
+	if f.Line > 0 {
+		m.PutInt(vocab.CodeLineNumber, int64(f.Line))
+	}
+}
+
+func putText(m pcommon.Map, key, value string) {
+	if value != "" {
+		m.PutStr(key, value)
+	}
+}

@@ -1,0 +1,213 @@
+package airflowreceiver
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/airflow"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/receiver/airflowreceiver/internal/ledger"
+	"github.com/otelcol-selfheal/otelcol-selfheal/receiver/airflowreceiver/internal/record"
+)
+
+// unfinishedTasks are the states that something follows.
+var unfinishedTasks = []string{
+	airflow.StateNone, airflow.StateScheduled, airflow.StateQueued, airflow.StateRunning, airflow.StateRestarting,
+	airflow.StateDeferred, airflow.StateUpForRetry, airflow.StateUpForReschedule,
+}
+
+// tasks tells task instances.
+func (r *round) tasks() error {
+	return scan(r, ledger.Tasks, unfinishedTasks,
+		func(f airflow.Filter) pageSeq[airflow.TaskInstance] {
+			return pageSeq[airflow.TaskInstance](r.client.TaskInstances(r.read, f))
+		},
+		r.takeTasks,
+		func(k ledger.Key) error {
+			ti, err := r.client.TaskInstance(r.read, k.DAG, k.Run, k.Task, k.MapIndex)
+			if err != nil {
+				return err
+			}
+			return r.takeTasks([]airflow.TaskInstance{ti})
+		})
+}
+
+// maxTry is the highest try that is believed.
+const maxTry = 1_000_000
+
+// takeTasks tells a page of task instances. Where the budget or Airflow ends it in
+// the middle, what came before is delivered and the page comes again.
+func (r *round) takeTasks(rows []airflow.TaskInstance) error {
+	var changes []change
+	var stopped error
+	for _, row := range rows {
+		if !r.filter.matches(row.DAGID) || r.badNames(row.DAGID, row.RunID, row.TaskID) {
+			continue
+		}
+		if row.MapIndex < airflow.NotMapped || row.TryNumber < 0 || row.TryNumber > maxTry {
+			r.count(r.ctx, r.telemetry.AirflowErrors, "kind", "malformed")
+			continue
+		}
+		c, err := r.task(row)
+		if err != nil {
+			stopped = err
+			break
+		}
+		changes = append(changes, c)
+	}
+	if err := r.commit(changes); err != nil {
+		return err
+	}
+	return stopped
+}
+
+// task compares a row with what was told of it.
+func (r *round) task(row airflow.TaskInstance) (change, error) {
+	key := ledger.Key{DAG: row.DAGID, Run: row.RunID, Task: row.TaskID, MapIndex: row.MapIndex}
+	old, known := r.ledger.Get(key)
+	at := reached(row)
+	ended := record.Ended(row.State)
+	entry := ledger.Entry{State: row.State, Try: row.TryNumber, Stamp: stamp(at), Told: old.Told, Ended: ended, Seen: r.server.Unix()}
+	c := change{key: key, name: key.DAG + "\x1f" + key.Run + "\x1f" + key.Task + "\x1f" + strconv.Itoa(key.MapIndex)}
+
+	// Tries that came and went since the last poll. While a try is under way those
+	// before it have ended; of a cleared task that has not been scheduled again,
+	// all have.
+	over := row.TryNumber - 1
+	if row.State == "" {
+		over = row.TryNumber
+	}
+	if over > old.Told {
+		missed, err := r.missed(row, old, known, over)
+		if err != nil {
+			return change{}, err
+		}
+		c.records = missed
+		entry.Told = over
+	}
+
+	run := record.Run{
+		DAG: row.DAGID, RunID: row.RunID, Task: row.TaskID, MapIndex: row.MapIndex,
+		Phase: record.Phase(row.State), Try: row.TryNumber, Attempt: attempt(row), Start: row.StartDate, End: row.EndDate,
+	}
+	tryOver := ended || row.State == airflow.StateUpForRetry
+	if !tryOver {
+		run.End = time.Time{}
+	}
+	if run.Phase == observation.PhaseQueued {
+		run.Start = time.Time{}
+	}
+	changed := !known || !old.Same(entry)
+	if changed && tryOver {
+		entry.Told = max(entry.Told, row.TryNumber)
+		if row.State == airflow.StateFailed || row.State == airflow.StateUpForRetry {
+			failure, err := r.failure(key, row.TryNumber)
+			if err != nil {
+				return change{}, err
+			}
+			run.Failure = failure
+		}
+	}
+	c.records = append(c.records, r.state(run, at, changed, ended, c.name)...)
+	c.entry = entry
+	return c, nil
+}
+
+// reached is when a task instance came to its state; zero where Airflow does not tell.
+func reached(row airflow.TaskInstance) time.Time {
+	switch {
+	case record.Ended(row.State), row.State == airflow.StateUpForRetry:
+		return row.EndDate
+	case row.State == airflow.StateScheduled:
+		return row.ScheduledWhen
+	case row.State == airflow.StateQueued:
+		return row.QueuedWhen
+	case row.State == "":
+		return time.Time{}
+	}
+	return row.StartDate
+}
+
+// attempt counts tries from 1. A task that waits to be scheduled waits for its next.
+func attempt(row airflow.TaskInstance) int {
+	if row.State == "" {
+		return row.TryNumber + 1
+	}
+	return max(row.TryNumber, 1)
+}
+
+// missed tells the ends of tries up to a number that were not told. Of a task that
+// was not known, only those that ended since changes are followed.
+func (r *round) missed(row airflow.TaskInstance, old ledger.Entry, known bool, upTo int) ([]record.Run, error) {
+	if err := r.detail(); err != nil {
+		return nil, err
+	}
+	tries, err := r.client.TaskInstanceTries(r.read, row.DAGID, row.RunID, row.TaskID, row.MapIndex)
+	if airflow.IsNotFound(err) {
+		return nil, nil // it is gone, and its tries with it
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.got()
+	horizon := r.since(ledger.Tasks)
+	var runs []record.Run
+	for _, t := range tries {
+		if t.TryNumber <= old.Told || t.TryNumber > upTo || !record.Ended(t.State) {
+			continue
+		}
+		if !known && t.EndDate.Before(horizon) {
+			continue
+		}
+		key := ledger.Key{DAG: row.DAGID, Run: row.RunID, Task: row.TaskID, MapIndex: row.MapIndex}
+		run := record.Run{
+			DAG: key.DAG, RunID: key.Run, Task: key.Task, MapIndex: key.MapIndex, Phase: record.Phase(t.State),
+			Try: t.TryNumber, Attempt: t.TryNumber, Start: t.StartDate, End: t.EndDate, At: t.EndDate,
+			Event: strconv.FormatInt(stamp(t.EndDate), 10),
+		}
+		if t.State == airflow.StateFailed {
+			if t.TryNumber <= t.MaxTries {
+				run.Phase = observation.PhaseRetrying
+			}
+			if run.Failure, err = r.failure(key, t.TryNumber); err != nil {
+				return nil, err
+			}
+		}
+		r.known.of(&run)
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
+// maxLogTries is how often a log that cannot be read is tried, once a poll, before
+// the failure is told without it.
+const maxLogTries = 3
+
+// failure reads why a try failed; nil where its log does not tell.
+func (r *round) failure(k ledger.Key, try int) (*record.Failure, error) {
+	if try == 0 {
+		return nil, nil // it never ran
+	}
+	if err := r.detail(); err != nil {
+		return nil, err
+	}
+	log, err := r.client.TaskLog(r.read, k.DAG, k.Run, k.Task, k.MapIndex, try,
+		airflow.LogLimits{MaxBytes: r.cfg.LogTail.MaxBytes, MaxLines: r.cfg.LogTail.MaxLines, MaxLine: 2 << 10})
+	name := k.DAG + "\x1f" + k.Run + "\x1f" + k.Task + "\x1f" + strconv.Itoa(k.MapIndex) + "\x1f" + strconv.Itoa(try)
+	if err != nil {
+		r.logTries[name]++
+		again := airflow.IsRetryable(err) || airflow.IsUnauthorized(err)
+		if again && (r.read.Err() != nil || r.logTries[name] < maxLogTries) && len(r.logTries) < r.cfg.MaxTracked {
+			return nil, err
+		}
+		r.count(r.ctx, r.telemetry.AirflowErrors, "kind", "log_"+airflow.Kind(err))
+		delete(r.logTries, name)
+		return nil, nil
+	}
+	r.got()
+	delete(r.logTries, name)
+	if log.Truncated {
+		r.bound("log_bytes")
+	}
+	return record.NewFailure(log), nil
+}
