@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -55,6 +56,8 @@ type Report struct {
 	Conditions []incident.Condition
 	// FailedAgain is set when a run that was acted on has ended in failure since.
 	FailedAgain *store.RunRecord
+	// Running: a run that has to succeed is still under way.
+	Running bool
 }
 
 // Holds reports whether every condition holds.
@@ -83,11 +86,12 @@ type look struct {
 	known time.Time
 }
 
-// watchedRun is a run that has to succeed, with the attempt that failed.
+// watchedRun is a run that has to succeed.
 type watchedRun struct {
 	job     entity.Ref
 	run     observation.Run
-	attempt int
+	acted   bool // a plan acted on it
+	attempt int  // the attempt that the last plan was made for
 }
 
 // Evaluate looks at everything that has to hold before i may close.
@@ -106,7 +110,7 @@ func Evaluate(w World, i *incident.Incident, plans []*action.Plan, set Settings,
 func watchedRuns(i *incident.Incident, plans []*action.Plan) []watchedRun {
 	var runs []watchedRun
 	for _, f := range i.FailedRuns() {
-		runs = append(runs, watchedRun{f.Job, f.Run, f.Run.Attempt})
+		runs = append(runs, watchedRun{job: f.Job, run: f.Run})
 	}
 	for _, p := range plans {
 		acted := p.Result != nil && p.Result.Status == action.Succeeded
@@ -114,10 +118,15 @@ func watchedRuns(i *incident.Incident, plans []*action.Plan) []watchedRun {
 		if !acted || id == "" {
 			continue
 		}
-		if !slices.ContainsFunc(runs, func(r watchedRun) bool { return r.run.ID == id }) {
+		at := slices.IndexFunc(runs, func(r watchedRun) bool { return r.run.ID == id })
+		if at < 0 {
 			target := p.Target
-			runs = append(runs, watchedRun{p.Resource, observation.Run{ID: id, Target: &target}, 0})
+			runs = append(runs, watchedRun{job: p.Resource, run: observation.Run{ID: id, Target: &target}})
+			at = len(runs) - 1
 		}
+		runs[at].acted = true
+		// A plan without a try in it was made on hearsay: any failure after it counts.
+		runs[at].attempt, _ = strconv.Atoi(p.Expect[action.ExpectTry])
 	}
 	return runs
 }
@@ -153,29 +162,25 @@ func (l *look) runsSucceeded() error {
 			return err
 		}
 		c.LastSeen = r.Received
-		acted := !l.i.Acted.IsZero()
-		fresh := !acted || r.Received.After(l.i.Acted)
-		switch {
-		case r.Run.Phase == observation.PhaseSucceeded && r.Run.Confirmed && fresh:
-			c.Holds = true
-			l.known = later(l.known, r.Received)
-		case r.Run.Phase == observation.PhaseSucceeded && fresh:
-			c.Silent = true
-		case acted && fresh && r.Run.Confirmed && r.Run.Phase == observation.PhaseFailed && r.Run.Attempt > attemptBefore(l.i, w):
-			l.out.FailedAgain = &r
+		// What was heard before the action says nothing about its effect.
+		fresh := l.i.Acted.IsZero() || !w.acted || r.Received.After(l.i.Acted)
+		switch r.Run.Phase {
+		case observation.PhaseSucceeded:
+			c.Holds, c.Silent = fresh && r.Run.Confirmed, !fresh || !r.Run.Confirmed
+			if c.Holds {
+				l.known = later(l.known, r.Received)
+			}
+		case observation.PhaseFailed:
+			if w.acted && fresh && r.Run.Confirmed && r.Run.Attempt > w.attempt {
+				l.out.FailedAgain = &r
+			}
+		case observation.PhaseRunning, observation.PhaseQueued, observation.PhaseRetrying:
+			l.out.Running = true
 		}
 		c.Detail = fmt.Sprintf("run %s: %s, attempt %d", w.run.ID, r.Run.Phase, r.Run.Attempt)
 		l.add(c)
 	}
 	return nil
-}
-
-// attemptBefore is the attempt that the last action was meant for.
-func attemptBefore(i *incident.Incident, w watchedRun) int {
-	if i.RootRun != nil && i.RootRun.ID == w.run.ID && i.RootRun.Attempt > 0 {
-		return i.RootRun.Attempt
-	}
-	return 0
 }
 
 // downstreamSucceeded asks for the jobs that the same run of the DAG owes after

@@ -1,0 +1,394 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/decision"
+	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
+	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/verification"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+)
+
+// Tick moves every incident as far as it can go now. It is called about once a
+// second; an error leaves everything as it was.
+func (e *Engine) Tick(ctx context.Context) error {
+	if e.idle() {
+		return nil
+	}
+	return e.update(ctx, func(b *batch) error {
+		if err := b.switched(); err != nil {
+			return err
+		}
+		for _, id := range b.each() {
+			if err := b.step(b.get(id)); err != nil {
+				return fmt.Errorf("incident %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+}
+
+// idle: there is nothing to move and the kill switch stands as it stood.
+func (e *Engine) idle() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.active) == 0 && (e.killed == nil) == (killswitch.Read(e.dir) == nil)
+}
+
+// switched notices and records that a person used the kill switch.
+func (b *batch) switched() error {
+	pulled := killswitch.Read(b.dir)
+	if (pulled == nil) == (b.killed == nil) {
+		return nil
+	}
+	b.after = append(b.after, func() { b.killed = pulled })
+	b.notify = true
+	if pulled != nil {
+		return b.audit(b.Tx, "killswitch.on", "user:"+pulled.By, b.dir, pulled)
+	}
+	return b.audit(b.Tx, "killswitch.off", "user", b.dir, nil)
+}
+
+func (b *batch) step(i *incident.Incident) error {
+	switch i.State {
+	case incident.Open:
+		return b.stepOpen(i)
+	case incident.Planned, incident.AwaitingApproval:
+		return b.stepPlanned(i)
+	case incident.Verifying:
+		return b.stepVerifying(i)
+	case incident.Escalated:
+		return b.stepEscalated(i)
+	case incident.Suppressed:
+		return b.stepSuppressed(i)
+	case incident.Resolved:
+		if b.now.Sub(i.Closed) >= b.Engine.set.ReopenWithin {
+			b.gone = append(b.gone, i.ID)
+		}
+	case incident.Acting:
+	}
+	return nil
+}
+
+// stepEscalated: a person was called; what they do shows in the signals. Where
+// it was called because recovery could not be seen, all of it has to be seen.
+func (b *batch) stepEscalated(i *incident.Incident) error {
+	if !b.cleared(i) {
+		return nil
+	}
+	if i.Reason == incident.ReasonVerifyTimeout {
+		plans, err := b.plans(i)
+		if err != nil {
+			return err
+		}
+		report, err := b.evaluate(i, plans)
+		if err != nil || !report.Holds() {
+			return err
+		}
+	}
+	b.verify(i, "the trouble has passed")
+	return nil
+}
+
+func (b *batch) evaluate(i *incident.Incident, plans []planned) (verification.Report, error) {
+	return verification.Evaluate(verification.World{Reader: b.Tx, Graph: b.graph}, i, plans, b.Engine.set.Verification, b.now)
+}
+
+// cleared: nothing that the root said still stands.
+func (b *batch) cleared(i *incident.Incident) bool {
+	return !slices.ContainsFunc(i.OpenEvidence(), func(e incident.Evidence) bool { return e.Observation.Entity == i.Root })
+}
+
+// verify begins to watch for recovery.
+func (b *batch) verify(i *incident.Incident, detail string) {
+	i = b.set(i, incident.Verifying, incident.ReasonNotRecovered, detail)
+	i = b.edit(i.ID)
+	i.Verification = &incident.Verification{Since: b.now, Window: b.Engine.set.VerifyWindow}
+}
+
+func (b *batch) silenced(i *incident.Incident) (*store.Silence, error) {
+	silences, err := b.Silences(b.now)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range silences {
+		if matches(s.Match, i.Root.String()) {
+			return &s, nil
+		}
+	}
+	return nil, nil
+}
+
+func (b *batch) stepOpen(i *incident.Incident) error {
+	if b.cleared(i) {
+		b.verify(i, "the trouble has passed by itself")
+		return nil
+	}
+	silence, err := b.silenced(i)
+	if err != nil {
+		return err
+	}
+	if silence != nil {
+		b.set(i, incident.Suppressed, incident.ReasonSilenced, "silenced by "+silence.By+" until "+silence.End.UTC().Format(time.RFC3339)+": "+silence.Comment)
+		return nil
+	}
+	if b.now.Sub(i.Detected) < b.Engine.set.Settle {
+		return nil
+	}
+	return b.decide(i)
+}
+
+func (b *batch) stepSuppressed(i *incident.Incident) error {
+	silence, err := b.silenced(i)
+	if err != nil || silence != nil {
+		return err
+	}
+	if b.cleared(i) {
+		i = b.set(i, incident.Resolved, incident.ReasonSelfHealed, "it passed while it was silenced")
+		b.edit(i.ID).Closed = b.now
+		return nil
+	}
+	b.set(i, incident.Open, incident.ReasonSettling, "the silence has ended")
+	return nil
+}
+
+// decide has an action chosen, or a reason to wait or to call a person.
+func (b *batch) decide(i *incident.Incident) error {
+	plans, err := b.plans(i)
+	if err != nil {
+		return err
+	}
+	choice, err := decision.Decide(decision.Input{
+		Reader: b.Tx, Graph: b.graph, Policies: b.policies, Capabilities: b.capabilities(), Incident: i, Plans: plans, Now: b.now,
+	}, b.Engine.set.Decision)
+	if err != nil {
+		return err
+	}
+	if choice.Wait {
+		b.set(i, i.State, choice.Reason, choice.Detail)
+		return nil
+	}
+	i = b.edit(i.ID)
+	i.Decision, i.Decided = &choice.Decision, b.now
+	if choice.Escalate {
+		b.set(i, incident.Escalated, choice.Reason, choice.Detail)
+		return nil
+	}
+	p := choice.Plan
+	if p.ID, err = b.id("plan-", b.now); err != nil {
+		return err
+	}
+	if err := b.PutPlan(p); err != nil {
+		return err
+	}
+	i.Steps = append(i.Steps, incident.Step{PlanID: p.ID, Action: p.Action, Summary: p.Summary, Outcome: string(action.Pending), At: b.now})
+	b.set(i, incident.Planned, choice.Reason, choice.Detail)
+	if err := b.audit(b.Tx, "plan.made", "engine", p.ID, p); err != nil {
+		return err
+	}
+	return b.stepPlanned(b.get(i.ID))
+}
+
+func (b *batch) capabilities() []action.Capability {
+	var all []action.Capability
+	for _, can := range b.executors {
+		all = append(all, can...)
+	}
+	return all
+}
+
+// current returns the plan that is under way for an incident, nil where none is.
+func current(plans []planned) planned {
+	for n := len(plans) - 1; n >= 0; n-- {
+		switch plans[n].Status {
+		case action.Pending, action.Leased, action.Begun:
+			return plans[n]
+		}
+	}
+	return nil
+}
+
+func (b *batch) stepPlanned(i *incident.Incident) error {
+	plans, err := b.plans(i)
+	if err != nil {
+		return err
+	}
+	p := current(plans)
+	if p == nil {
+		b.set(i, incident.Open, incident.ReasonSettling, "no plan is left")
+		return nil
+	}
+	if b.cleared(i) && p.Status == action.Pending && p.Intent == nil {
+		if err := b.withdraw(i, p, "the trouble passed before anything was done"); err != nil {
+			return err
+		}
+		b.verify(b.get(i.ID), "the trouble has passed by itself")
+		return nil
+	}
+	reason, detail, err := b.holdup(i, p)
+	if err != nil {
+		return err
+	}
+	if reason == incident.ReasonSilenced && p.Status == action.Pending && p.Intent == nil {
+		if err := b.withdraw(i, p, detail); err != nil {
+			return err
+		}
+		b.set(b.get(i.ID), incident.Suppressed, reason, detail)
+		return nil
+	}
+	b.set(b.get(i.ID), i.State, reason, detail)
+	return nil
+}
+
+// withdraw takes a plan back that nobody has begun.
+func (b *batch) withdraw(i *incident.Incident, p planned, why string) error {
+	acting, _ := b.mayAct(p)
+	p.Status = action.Void
+	if !acting {
+		p.Status = action.Observed
+	}
+	if err := b.PutPlan(p); err != nil {
+		return err
+	}
+	outcome(b.edit(i.ID), p.ID, string(p.Status))
+	return b.audit(b.Tx, "plan.withdrawn", "engine", p.ID, map[string]any{"why": why, "status": p.Status})
+}
+
+func outcome(i *incident.Incident, plan, what string) {
+	for n := range i.Steps {
+		if i.Steps[n].PlanID == plan {
+			i.Steps[n].Outcome = what
+		}
+	}
+}
+
+// stepVerifying looks whether the world has recovered, and for how long.
+func (b *batch) stepVerifying(i *incident.Incident) error {
+	plans, err := b.plans(i)
+	if err != nil {
+		return err
+	}
+	report, err := b.evaluate(i, plans)
+	if err != nil {
+		return err
+	}
+	if report.FailedAgain != nil {
+		return b.failedAgain(i, plans, report)
+	}
+	v := i.Verification
+	holds := report.Holds()
+	if !slices.EqualFunc(v.Conditions, report.Conditions, sameCondition) || holds == v.HoldsSince.IsZero() {
+		i = b.edit(i.ID)
+		v = i.Verification
+		v.Conditions = report.Conditions
+		switch {
+		case !holds:
+			v.HoldsSince = time.Time{}
+		case v.HoldsSince.IsZero():
+			v.HoldsSince = b.now
+			i.Recovered = b.now
+		}
+	}
+	switch {
+	case holds && b.now.Sub(v.HoldsSince) >= v.Window:
+		return b.resolve(i, plans)
+	case holds:
+		b.set(i, i.State, incident.ReasonHolding, verification.Summary(report.Conditions))
+	case b.now.Sub(v.Since) > b.Engine.set.VerifyTimeout && !report.Running:
+		detail := verification.Summary(report.Conditions)
+		if err := b.learn(i, plans, false); err != nil {
+			return err
+		}
+		b.set(i, incident.Escalated, incident.ReasonVerifyTimeout, detail)
+	case report.Silent() != nil:
+		b.set(i, i.State, incident.ReasonSignalMissing, report.Silent().Detail)
+	default:
+		b.set(i, i.State, incident.ReasonNotRecovered, verification.Summary(report.Conditions))
+	}
+	return nil
+}
+
+func sameCondition(a, b incident.Condition) bool {
+	a.LastSeen, b.LastSeen = time.Time{}, time.Time{}
+	return a == b
+}
+
+// failedAgain: the action was carried out and its run failed once more.
+func (b *batch) failedAgain(i *incident.Incident, plans []planned, r verification.Report) error {
+	if err := b.learn(i, plans, false); err != nil {
+		return err
+	}
+	i = b.edit(i.ID)
+	i.Verification = nil
+	i.Recovered, i.Acted = time.Time{}, time.Time{}
+	b.set(i, incident.Open, incident.ReasonSettling, fmt.Sprintf("run %s failed again, attempt %d", r.FailedAgain.Run.ID, r.FailedAgain.Run.Attempt))
+	return b.decide(b.get(i.ID))
+}
+
+// learn records what verification found of the last action.
+func (b *batch) learn(i *incident.Incident, plans []planned, verified bool) error {
+	for n := len(plans) - 1; n >= 0; n-- {
+		p := plans[n]
+		if p.Status != action.Done || p.Result == nil || p.Result.Status != action.Succeeded {
+			continue
+		}
+		what := "verified"
+		if !verified {
+			what = "unverified"
+		}
+		outcome(b.edit(i.ID), p.ID, what)
+		o := store.Outcome{PlanID: p.ID, IncidentID: i.ID, Class: i.Class, Action: p.Action, Resource: p.Resource, Verified: verified, At: b.now}
+		if !i.Recovered.IsZero() && !i.Acted.IsZero() {
+			o.Duration = i.Recovered.Sub(i.Acted)
+		}
+		if err := b.PutOutcome(o); err != nil {
+			return err
+		}
+		return b.audit(b.Tx, "plan.outcome", "engine", p.ID, o)
+	}
+	return nil
+}
+
+func (b *batch) resolve(i *incident.Incident, plans []planned) error {
+	reason := incident.ReasonSelfHealed
+	if !i.Acted.IsZero() {
+		reason = incident.ReasonVerified
+		if err := b.learn(i, plans, true); err != nil {
+			return err
+		}
+	}
+	leftover := b.leftover(i)
+	i = b.set(b.get(i.ID), incident.Resolved, reason, verification.Summary(i.Verification.Conditions))
+	b.edit(i.ID).Closed = b.now
+	// What still fails when its cause has gone has a cause of its own.
+	for _, o := range leftover {
+		if err := b.open(o); err != nil {
+			return err
+		}
+	}
+	if len(leftover) > 0 {
+		return b.judge()
+	}
+	return nil
+}
+
+func (b *batch) leftover(i *incident.Incident) []observation.Observation {
+	var left []observation.Observation
+	seen := map[entity.Ref]bool{i.Root: true}
+	for _, e := range i.OpenEvidence() {
+		o := e.Observation
+		if o.Kind != observation.RunState || seen[o.Entity] || isDAG(o.Run) || o.Run.Phase != observation.PhaseFailed || !o.Run.Confirmed {
+			continue
+		}
+		seen[o.Entity] = true
+		left = append(left, o)
+	}
+	return left
+}
