@@ -21,6 +21,7 @@ import (
 
 var (
 	errInvalid  = errors.New("invalid argument")
+	errLimited  = errors.New("rate_limit leaves no time for it before the deadline")
 	errTooLarge = errors.New("the answer is larger than max_response_size")
 )
 
@@ -59,7 +60,8 @@ func NewClient(ctx context.Context, cfg Config, extensions map[component.ID]comp
 	return c, nil
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections where the transport can be told so. Those of a
+// transport that the collector wrapped end with the connection's idle timeout.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // call is one request.
@@ -106,7 +108,7 @@ func (c *Client) do(ctx context.Context, k call) (time.Time, error) {
 func (c *Client) send(ctx context.Context, k call, path string, body []byte, token string) (time.Time, error) {
 	fail := &Error{Method: k.method, Path: path}
 	if err := c.limiter.Wait(ctx); err != nil {
-		fail.Detail, fail.Err = "waited for rate_limit", context.DeadlineExceeded
+		fail.Err = errLimited
 		if ctx.Err() != nil {
 			fail.Err = ctx.Err()
 		}

@@ -37,7 +37,6 @@ func newTestClient(t *testing.T, h http.HandlerFunc, edit func(*Config)) *Client
 	require.NoError(t, cfg.Validate())
 	c, err := NewClient(t.Context(), cfg, nil, componenttest.NewNopTelemetrySettings())
 	require.NoError(t, err)
-	t.Cleanup(c.Close)
 	return c
 }
 
@@ -278,6 +277,8 @@ func TestRateLimit(t *testing.T) {
 	_, err = c.Version(ctx)
 	require.Error(t, err)
 	assert.Contains(t, err.Error(), "rate_limit")
+	assert.True(t, IsLimited(err))
+	assert.Equal(t, "limited", Kind(err))
 	assert.False(t, IsUnclear(err))
 }
 

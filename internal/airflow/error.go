@@ -100,6 +100,9 @@ func IsUnclear(err error) bool {
 	return e.Status == 0 || e.Status < 300 || e.Status == http.StatusRequestTimeout || e.Status >= 500
 }
 
+// IsLimited is true when the client's own rate limit left no time for the call; it was not sent.
+func IsLimited(err error) bool { return errors.Is(err, errLimited) }
+
 // RetryAfter is how long Airflow asked to wait before the next call; 0 where it did not.
 func RetryAfter(err error) time.Duration {
 	var e *Error
@@ -111,7 +114,7 @@ func RetryAfter(err error) time.Duration {
 
 // Kind names the error in one word of a closed list, for telemetry: timeout,
 // canceled, unreachable, unauthorized, forbidden, not_found, conflict, throttled,
-// server, rejected, redirect, too_large, malformed, invalid, other.
+// server, rejected, redirect, too_large, malformed, limited, invalid, other.
 func Kind(err error) string {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -120,6 +123,8 @@ func Kind(err error) string {
 	switch {
 	case errors.Is(e.Err, errInvalid):
 		return "invalid"
+	case errors.Is(e.Err, errLimited):
+		return "limited"
 	case errors.Is(e.Err, errTooLarge):
 		return "too_large"
 	case errors.Is(e.Err, context.Canceled):

@@ -53,9 +53,13 @@ func (c *catalog) keep(dags map[string]bool) {
 	}
 }
 
+// unknownPause is how often an unknown task has a DAG's tasks read again: one that
+// the DAG no longer has stays unknown.
+const unknownPause = time.Minute
+
 // of fills in what is known of a run's job, and has the tasks read again where
 // one is new.
-func (c *catalog) of(run *record.Run) {
+func (c *catalog) of(run *record.Run, now time.Time) {
 	info := c.dags[run.DAG]
 	if info == nil {
 		return
@@ -67,7 +71,7 @@ func (c *catalog) of(run *record.Run) {
 	}
 	if owner, ok := info.owners[run.Task]; ok {
 		run.Owner = owner
-	} else if info.owners != nil {
+	} else if info.owners != nil && now.Sub(info.looked) >= unknownPause {
 		info.looked = time.Time{}
 	}
 }

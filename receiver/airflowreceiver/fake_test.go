@@ -247,7 +247,7 @@ func (f *fakeAirflow) instance(w http.ResponseWriter, part []string, q url.Value
 	case len(rest) == 0:
 		f.one(w, f.tasks, map[string]any{"dag_id": dag, "dag_run_id": run, "task_id": task, "map_index": index})
 	case rest[0] == "tries":
-		f.write(w, map[string]any{"task_instances": f.tries[name(index)], "total_entries": len(f.tries[name(index)])})
+		f.write(w, map[string]any{"task_instances": append([]map[string]any{}, f.tries[name(index)]...), "total_entries": len(f.tries[name(index)])})
 	case rest[0] == "logs":
 		n, _ := strconv.Atoi(q.Get("map_index"))
 		log, ok := f.logs[name(n)+"/"+rest[1]]

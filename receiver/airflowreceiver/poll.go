@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/airflow"
+	"github.com/otelcol-selfheal/otelcol-selfheal/receiver/airflowreceiver/internal/ledger"
 	"github.com/otelcol-selfheal/otelcol-selfheal/receiver/airflowreceiver/internal/record"
 )
 
@@ -44,6 +45,8 @@ func (p *poller) poll(parent context.Context) {
 	read, cancelRead := context.WithTimeout(ctx, p.cfg.CollectionInterval*8/10)
 	defer cancelRead()
 	r := &round{poller: p, ctx: ctx, read: read, server: began, answer: began, stated: map[string]bool{}}
+	p.begin(ledger.Runs, began)
+	p.begin(ledger.Tasks, began)
 	complete := true
 	// Tasks come before the runs that fail because of them.
 	for _, step := range []func() error{
@@ -84,6 +87,14 @@ func (p *poller) poll(parent context.Context) {
 	p.report(parent, errors.Join(r.trouble...))
 }
 
+// begin sets from when on changes are followed, at the first poll ever, so that an
+// Airflow that is down at first loses nothing.
+func (p *poller) begin(c ledger.Cursor, now time.Time) {
+	if p.ledger.Cursor(c).IsZero() {
+		p.ledger.Advance(c, now.Add(-p.cfg.Lookback))
+	}
+}
+
 // remember is how long what has ended is kept in mind at least.
 const remember = 2 * time.Hour
 
@@ -94,7 +105,7 @@ func (r *round) fail(err error) (over bool) {
 		return false
 	}
 	// Much work is no trouble; one call that took the rest of the time is.
-	if r.read.Err() != nil && !isRefused(err) && r.now().Sub(r.answer) < r.cfg.CollectionInterval/4 {
+	if r.outOfTime(err) && !isRefused(err) {
 		r.bound("deadline")
 		return true
 	}
@@ -114,6 +125,12 @@ func (r *round) fail(err error) (over bool) {
 		return true
 	}
 	return false
+}
+
+// outOfTime is true where the poll ended because it had much to do, and not
+// because Airflow did not answer.
+func (r *round) outOfTime(err error) bool {
+	return airflow.IsLimited(err) || r.read.Err() != nil && r.now().Sub(r.answer) < r.cfg.CollectionInterval/4
 }
 
 func isRefused(err error) bool {

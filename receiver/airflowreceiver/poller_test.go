@@ -2,6 +2,7 @@ package airflowreceiver
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/airflow"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 	"github.com/otelcol-selfheal/otelcol-selfheal/receiver/airflowreceiver/internal/metadata"
 )
@@ -31,8 +33,8 @@ type bench struct {
 	clock   time.Time
 	logs    []plog.Logs
 	metrics []pmetric.Metrics
-	// refuse is what the pipeline answers.
-	refuse error
+	// refuse is what the pipelines answer, refuseMetrics what the one of metrics does.
+	refuse, refuseMetrics error
 }
 
 func newBench(t *testing.T, edit func(*Config)) *bench {
@@ -70,10 +72,11 @@ func (b *bench) open() {
 	})
 	require.NoError(b.t, err)
 	p.metrics, err = consumer.NewMetrics(func(_ context.Context, m pmetric.Metrics) error {
-		if b.refuse == nil {
+		err := errors.Join(b.refuse, b.refuseMetrics)
+		if err == nil {
 			b.metrics = append(b.metrics, m)
 		}
-		return b.refuse
+		return err
 	})
 	require.NoError(b.t, err)
 	require.NoError(b.t, p.open(b.t.Context(), b.host))
@@ -166,4 +169,40 @@ func sumOf(m metricdata.Metrics, value string) int64 {
 		}
 	}
 	return total
+}
+
+// plain is the sum of a counter over all attributes.
+func plain(m metricdata.Metrics) (total int64) {
+	for _, p := range m.Data.(metricdata.Sum[int64]).DataPoints {
+		total += p.Value
+	}
+	return total
+}
+
+// value is the first point of a metric that the last poll delivered, -1 where there is none.
+func (b *bench) value(name string) float64 {
+	for _, data := range b.metrics {
+		for i := range data.ResourceMetrics().Len() {
+			metrics := data.ResourceMetrics().At(i).ScopeMetrics().At(0).Metrics()
+			for j := range metrics.Len() {
+				if metrics.At(j).Name() != name {
+					continue
+				}
+				p := metrics.At(j).Gauge().DataPoints().At(0)
+				if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
+					return float64(p.IntValue())
+				}
+				return p.DoubleValue()
+			}
+		}
+	}
+	return -1
+}
+
+// freshClient is a client that has forgotten its login.
+func (b *bench) freshClient() *airflow.Client {
+	b.t.Helper()
+	c, err := airflow.NewClient(b.t.Context(), b.cfg.Airflow, nil, b.tel.NewTelemetrySettings())
+	require.NoError(b.t, err)
+	return c
 }

@@ -46,8 +46,8 @@ type poller struct {
 	lists     map[string]*list
 	known     catalog
 	durations []duration
-	// logTries counts how often the log of a try could not be read.
-	logTries map[string]int
+	// unread counts how often a log or a history could not be read.
+	unread map[string]int
 	// notBefore is when Airflow wants to be asked again.
 	notBefore time.Time
 	failing   bool
@@ -83,7 +83,7 @@ func newPoller(set receiver.Settings, cfg *Config) (*poller, error) {
 		ledger:    ledger.New(cfg.MaxTracked),
 		lists:     map[string]*list{},
 		known:     newCatalog(),
-		logTries:  map[string]int{},
+		unread:    map[string]int{},
 	}, nil
 }
 

@@ -12,12 +12,7 @@ import (
 
 // since is from when on changes of a list are asked for.
 func (r *round) since(c ledger.Cursor) time.Time {
-	cursor := r.ledger.Cursor(c)
-	if cursor.IsZero() {
-		cursor = r.server.Add(-r.cfg.Lookback)
-		r.ledger.Advance(c, cursor)
-	}
-	return cursor.Add(-r.cfg.Overlap)
+	return r.ledger.Cursor(c).Add(-r.cfg.Overlap)
 }
 
 // scan reads what has not ended and then what changed, and at last asks for what
@@ -136,7 +131,7 @@ func (r *round) state(run record.Run, at time.Time, changed, ended bool, name st
 		run.At = r.server
 		run.Event = "still " + r.server.UTC().Format(time.RFC3339)
 	}
-	r.known.of(&run)
+	r.known.of(&run, r.server)
 	return []record.Run{run}
 }
 

@@ -143,13 +143,13 @@ func (r *round) missed(row airflow.TaskInstance, old ledger.Entry, known bool, u
 		return nil, err
 	}
 	tries, err := r.client.TaskInstanceTries(r.read, row.DAGID, row.RunID, row.TaskID, row.MapIndex)
-	if airflow.IsNotFound(err) {
-		return nil, nil // it is gone, and its tries with it
-	}
+	name := row.DAGID + "/" + row.RunID + "/" + row.TaskID + "/" + strconv.Itoa(row.MapIndex)
 	if err != nil {
-		return nil, err
+		// Where they cannot be read, the present try is told without them.
+		return nil, r.again("tries", name, err)
 	}
 	r.got()
+	delete(r.unread, "tries "+name)
 	horizon := r.since(ledger.Tasks)
 	var runs []record.Run
 	for _, t := range tries {
@@ -173,15 +173,32 @@ func (r *round) missed(row airflow.TaskInstance, old ledger.Entry, known bool, u
 				return nil, err
 			}
 		}
-		r.known.of(&run)
+		r.known.of(&run, r.server)
 		runs = append(runs, run)
 	}
 	return runs, nil
 }
 
-// maxLogTries is how often a log that cannot be read is tried, once a poll, before
-// the failure is told without it.
-const maxLogTries = 3
+// maxReads is how often a log or a history that cannot be read is tried, once a
+// poll, before the record is delivered without it.
+const maxReads = 3
+
+// again decides about something that could not be read: an error asks for it to be
+// tried at the next poll, nil means to go on without.
+func (r *round) again(what, name string, err error) error {
+	name = what + " " + name
+	if r.outOfTime(err) {
+		return err
+	}
+	r.unread[name]++
+	temporary := airflow.IsRetryable(err) || airflow.IsUnauthorized(err)
+	if temporary && r.unread[name] < maxReads && len(r.unread) < r.cfg.MaxTracked {
+		return err
+	}
+	r.count(r.ctx, r.telemetry.AirflowErrors, "kind", what+"_"+airflow.Kind(err))
+	delete(r.unread, name)
+	return nil
+}
 
 // failure reads why a try failed; nil where its log does not tell.
 func (r *round) failure(k ledger.Key, try int) (*record.Failure, error) {
@@ -193,19 +210,12 @@ func (r *round) failure(k ledger.Key, try int) (*record.Failure, error) {
 	}
 	log, err := r.client.TaskLog(r.read, k.DAG, k.Run, k.Task, k.MapIndex, try,
 		airflow.LogLimits{MaxBytes: r.cfg.LogTail.MaxBytes, MaxLines: r.cfg.LogTail.MaxLines, MaxLine: 2 << 10})
-	name := k.DAG + "\x1f" + k.Run + "\x1f" + k.Task + "\x1f" + strconv.Itoa(k.MapIndex) + "\x1f" + strconv.Itoa(try)
+	name := k.DAG + "/" + k.Run + "/" + k.Task + "/" + strconv.Itoa(k.MapIndex) + "/" + strconv.Itoa(try)
 	if err != nil {
-		r.logTries[name]++
-		again := airflow.IsRetryable(err) || airflow.IsUnauthorized(err)
-		if again && (r.read.Err() != nil || r.logTries[name] < maxLogTries) && len(r.logTries) < r.cfg.MaxTracked {
-			return nil, err
-		}
-		r.count(r.ctx, r.telemetry.AirflowErrors, "kind", "log_"+airflow.Kind(err))
-		delete(r.logTries, name)
-		return nil, nil
+		return nil, r.again("log", name, err)
 	}
 	r.got()
-	delete(r.logTries, name)
+	delete(r.unread, "log "+name)
 	if log.Truncated {
 		r.bound("log_bytes")
 	}
