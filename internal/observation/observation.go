@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 
 // Kind says what was seen. The list is closed.
@@ -69,6 +70,15 @@ type Observation struct {
 	Hypothesis *Hypothesis `json:"hypothesis,omitempty"`
 	// Attributes are further facts that rules and people may want. At most 32.
 	Attributes map[string]string `json:"attributes,omitempty"`
+}
+
+// Load is the load that an anomaly is about, empty where it is about none: one
+// bad load stays bad when the next one is normal.
+func (o *Observation) Load() string {
+	if o.Series == nil {
+		return ""
+	}
+	return o.Series.Attributes[vocab.DatasetLoadID]
 }
 
 // Phase is the state of a run, the same for every platform. The list is closed.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
@@ -149,11 +151,14 @@ func (d *decider) badLoad() (target, *Choice, error) {
 	return t, nil, nil
 }
 
-// lastWriter is the newest run, of any job that writes ds, that ended before the trouble was seen.
+// lastWriter is the run that wrote what is wrong with ds: the one that the bad
+// load's ID names, or whose time it falls into, else the newest that had begun
+// when the trouble was seen.
 func (d *decider) lastWriter(ds entity.Ref) (*store.RunRecord, error) {
-	var newest *store.RunRecord
+	load, seen := d.badLoadOf(ds)
+	var newest, named *store.RunRecord
 	for _, job := range d.Graph.Writers(ds) {
-		records, err := d.Runs(job, 50)
+		records, err := d.Runs(job, 100)
 		if err != nil {
 			return nil, err
 		}
@@ -161,12 +166,59 @@ func (d *decider) lastWriter(ds entity.Ref) (*store.RunRecord, error) {
 			if r.Run.Target == nil || r.Run.Target.Coordinates[observation.AirflowTask] == "" {
 				continue
 			}
-			if newest == nil || began(r).After(began(*newest)) {
+			if load != "" && named == nil && names(r.Run, load) {
+				named = &r
+			}
+			late := !seen.IsZero() && began(r).After(seen)
+			if !late && (newest == nil || began(r).After(began(*newest))) {
 				newest = &r
 			}
 		}
 	}
+	if named != nil {
+		return named, nil
+	}
 	return newest, nil
+}
+
+// badLoadOf returns the first load of ds that is still wrong and when that was seen.
+func (d *decider) badLoadOf(ds entity.Ref) (load string, seen time.Time) {
+	for _, e := range d.Incident.OpenEvidence() {
+		if e.Observation.Entity == ds && (seen.IsZero() || e.Observation.Time.Before(seen)) {
+			load, seen = e.Observation.Load(), e.Observation.Time
+		}
+	}
+	return load, seen
+}
+
+// names reports whether a load's ID stands for a run: it is in the run's ID as a
+// word, it is the run's logical date, or a moment while the run was under way.
+func names(r observation.Run, load string) bool {
+	id := r.Target.Coordinates[observation.AirflowRun]
+	word := func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }
+	if slices.Contains(strings.FieldsFunc(id, word), load) {
+		return true
+	}
+	at, err := time.Parse(time.RFC3339Nano, load)
+	if err != nil {
+		n, err := strconv.ParseInt(load, 10, 64)
+		switch {
+		case err != nil:
+			return false
+		case n > 1e12 && n < 1e13:
+			at = time.UnixMilli(n)
+		case n > 1e9 && n < 1e10:
+			at = time.Unix(n, 0)
+		default:
+			return false
+		}
+	}
+	for _, part := range strings.Split(id, "__") {
+		if date, err := time.Parse(time.RFC3339Nano, part); err == nil && date.Equal(at) {
+			return true
+		}
+	}
+	return !r.Started.IsZero() && !at.Before(r.Started) && !r.Ended.IsZero() && !at.After(r.Ended)
 }
 
 func began(r store.RunRecord) time.Time {

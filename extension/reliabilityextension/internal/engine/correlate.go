@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
@@ -235,7 +236,7 @@ func (b *batch) join(id string, o observation.Observation) *incident.Incident {
 func (b *batch) addEvidence(i *incident.Incident, o observation.Observation) bool {
 	for n := range i.Evidence {
 		e := &i.Evidence[n]
-		same := sameThing(e.Observation, o) && attempt(e.Observation) == attempt(o) && e.Observation.Source == o.Source
+		same := sameThing(e.Observation, o) && attempt(e.Observation) == attempt(o) && e.Observation.Source == o.Source && e.Observation.Load() == o.Load()
 		if !same {
 			continue
 		}
@@ -280,13 +281,44 @@ func (b *batch) recovery(o observation.Observation) {
 		}
 		for n := range i.Evidence {
 			ev := i.Evidence[n]
-			if ev.Cleared || ev.Observation.Polarity != observation.Problem || !takesBack(o, ev.Observation) {
+			// A load that came in wrong is not mended by the next one: settleLoads looks at it.
+			if ev.Cleared || ev.Observation.Polarity != observation.Problem || ev.Observation.Load() != "" || !takesBack(o, ev.Observation) {
 				continue
 			}
 			e := &b.edit(id).Evidence[n]
 			e.Cleared, e.LastSeen = true, b.now
 		}
 	}
+}
+
+// settleLoads takes back the evidence about single loads that have been put
+// right: the series is calm, and the load itself now has a size inside the band.
+func (b *batch) settleLoads(i *incident.Incident) error {
+	for n, e := range i.Evidence {
+		o := e.Observation
+		load := o.Load()
+		if e.Cleared || o.Polarity != observation.Problem || load == "" {
+			continue
+		}
+		active, err := b.Anomalies(o.Entity)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(active, func(a observation.Observation) bool { return a.Series.Key == o.Series.Key }) {
+			continue
+		}
+		facts, err := b.Facts(o.Entity)
+		if err != nil {
+			return err
+		}
+		at := slices.IndexFunc(facts, func(f store.Fact) bool { return f.Name == o.Series.Metric && f.Part == load })
+		if at < 0 || facts[at].Value < o.Series.Lower || facts[at].Value > o.Series.Upper {
+			continue
+		}
+		x := &b.edit(i.ID).Evidence[n]
+		x.Cleared, x.LastSeen = true, b.now
+	}
+	return nil
 }
 
 func takesBack(o, problem observation.Observation) bool {

@@ -13,6 +13,7 @@ import (
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/reliability"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 
 func TestATransientFailureIsRetriedAndVerifiedFromTheRows(t *testing.T) {
@@ -279,7 +280,7 @@ func TestARetryThatShowsABugIsNotRepeated(t *testing.T) {
 
 func drop(key string, value float64, active bool) observation.Observation {
 	o := observation.Observation{Kind: observation.Anomaly, Polarity: observation.Problem, Source: "anomaly_detection", Entity: orders,
-		Series: &observation.Series{Metric: "data.dataset.load.rows", Key: key, Active: active, Reason: "drop", Value: value, Expected: 1000, Lower: 980, Upper: 1020}}
+		Series: &observation.Series{Metric: "data.dataset.load.rows", Key: key, Active: active, Reason: "drop", Value: value, Expected: 1000, Lower: 980, Upper: 1020, Attributes: map[string]string{vocab.DatasetLoadID: "bad"}}}
 	o.Hypothesis = &observation.Hypothesis{Class: string(incident.DataQualityBreach), Confidence: .85, Rule: "volume"}
 	if !active {
 		o.Polarity, o.Hypothesis = observation.Recovery, nil
@@ -312,6 +313,31 @@ func TestABadLoadIsRerunFromItsFirstTaskAndVerifiedByTheSameSeries(t *testing.T)
 	w.pass(35 * time.Second)
 	i := w.requireState(incident.Resolved, incident.ReasonVerified)
 	assert.Equal(t, orders, i.Root)
+}
+
+func TestABadLoadStaysBadWhenTheNextOneIsNormal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.normal(5)
+	w.see(w.ended(run(extract, "bad", observation.PhaseSucceeded, 1)), w.ended(run(load, "bad", observation.PhaseSucceeded, 1)), rows(orders, "bad", 100), total(orders, 5100))
+	w.pass(time.Second)
+	w.see(drop("k", 100, true))
+	w.pass(2 * time.Second)
+	calm := drop("k", 1000, false)
+	calm.Series.Attributes = map[string]string{vocab.DatasetLoadID: "next"}
+	w.see(w.ended(run(extract, "next", observation.PhaseSucceeded, 1)), w.ended(run(load, "next", observation.PhaseSucceeded, 1)), rows(orders, "next", 1000), total(orders, 6100), calm)
+	w.pass(8 * time.Second)
+	p := w.act()
+	assert.Equal(t, "bad", p.Target.Coordinates["dag_run_id"], "the run that brought it, not the newest")
+	w.pass(time.Second)
+	w.see(w.ended(run(extract, "bad", observation.PhaseSucceeded, 2)), w.ended(run(load, "bad", observation.PhaseSucceeded, 2)), total(orders, 6100))
+	w.pass(3 * time.Second)
+	i := w.requireState(incident.Verifying, incident.ReasonSignalMissing)
+	assert.Contains(t, i.Detail, "still out of its band")
+	w.see(rows(orders, "bad", 1000), total(orders, 7000))
+	w.pass(65 * time.Second)
+	i = w.requireState(incident.Resolved, incident.ReasonVerified)
+	assert.Contains(t, i.Detail, "1000 of 1000 rows in load bad")
 }
 
 func TestTheDAGIsNotARootWhenItsTaskIsKnown(t *testing.T) {

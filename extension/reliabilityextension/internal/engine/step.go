@@ -57,6 +57,12 @@ func (b *batch) switched() error {
 }
 
 func (b *batch) step(i *incident.Incident) error {
+	if !i.Terminal() {
+		if err := b.settleLoads(i); err != nil {
+			return err
+		}
+		i = b.get(i.ID)
+	}
 	switch i.State {
 	case incident.Open:
 		return b.stepOpen(i)

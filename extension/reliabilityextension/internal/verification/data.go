@@ -2,6 +2,7 @@ package verification
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -13,26 +14,26 @@ import (
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 
-// dataArrived looks at every dataset that the watched runs owe. At least one of
+// dataArrived looks at the datasets that the watched runs owe. At least one of
 // them must be measured by someone other than the platform.
 func (l *look) dataArrived() error {
 	datasets := l.owed()
-	measured := 0
+	measured := map[entity.Ref]measures{}
 	for _, ds := range datasets {
 		facts, err := l.Facts(ds)
 		if err != nil {
 			return err
 		}
-		m := measure(facts)
-		if !m.any() {
-			continue
+		if m := measure(facts); m.any() {
+			measured[ds] = m
 		}
-		measured++
-		if err := l.dataset(ds, m); err != nil {
+	}
+	for _, ds := range l.final(datasets, measured) {
+		if err := l.dataset(ds, measured[ds]); err != nil {
 			return err
 		}
 	}
-	if measured > 0 || l.set.PlatformWordSuffices {
+	if len(measured) > 0 || l.set.PlatformWordSuffices {
 		return nil
 	}
 	c := incident.Condition{Name: DataSignal, Entity: l.i.Root, Silent: true, Detail: "no source measures what this run writes"}
@@ -41,6 +42,26 @@ func (l *look) dataArrived() error {
 	}
 	l.add(c)
 	return nil
+}
+
+// final leaves out what the same run reads again, where something that comes
+// after it is measured: a staging table that is emptied for each load shows
+// nothing, the table that is made from it does.
+func (l *look) final(datasets []entity.Ref, measured map[entity.Ref]measures) []entity.Ref {
+	var kept []entity.Ref
+	for _, ds := range datasets {
+		if _, ok := measured[ds]; !ok {
+			continue
+		}
+		passing := ds != l.i.Root && slices.ContainsFunc(l.Graph.Downstream(ds, 20, 500), func(next entity.Ref) bool {
+			_, ok := measured[next]
+			return ok
+		})
+		if !passing {
+			kept = append(kept, ds)
+		}
+	}
+	return kept
 }
 
 // owed returns the datasets that the runs write, and what their DAG writes after them.
@@ -108,10 +129,10 @@ func (l *look) dataset(ds entity.Ref, m measures) error {
 	c := incident.Condition{Name: RowsArrived, Entity: ds, LastSeen: m.last}
 	var err error
 	switch {
+	case len(m.loads) > 0 && (len(l.runs) > 0 || len(l.badLoads(ds)) > 0):
+		err = l.loads(&c, ds, m)
 	case len(l.runs) == 0:
 		c.Name, c.Holds, c.Detail = DataSignal, true, ds.Name+" is measured"
-	case len(m.loads) > 0:
-		err = l.loads(&c, ds, m)
 	default:
 		err = l.growth(&c, ds, m)
 	}
@@ -132,53 +153,69 @@ func (l *look) dataset(ds entity.Ref, m measures) error {
 	return nil
 }
 
-// loads compares the loads that came or changed since the trouble began with
-// the runs that have succeeded since: each run owes one load of a usual size.
+// loads looks at the loads that the incident is about, or else compares those
+// that came or changed since the trouble began with the runs that have succeeded
+// since: each run owes one load of a usual size.
 func (l *look) loads(c *incident.Condition, ds entity.Ref, m measures) error {
 	history, err := l.FactHistory(ds, vocab.FactLoadRows)
 	if err != nil {
 		return err
 	}
-	since := l.i.Detected
-	if l.i.Root == ds || l.i.Sees(ds) {
-		// The bad load itself was stated just before it was found.
-		since = l.i.Started
-		if !l.i.Acted.IsZero() {
-			since = l.i.Acted
-		}
-	}
 	var before []float64
 	for _, p := range history {
-		if p.Time.Before(since) {
+		if p.Time.Before(l.i.Started) {
 			before = append(before, p.Value)
 		}
 	}
-	usual := median(before)
+	c.Owed = median(before)
+	usual := func(rows float64) bool {
+		return rows > 0 && (c.Owed == 0 || math.Abs(rows-c.Owed) <= c.Owed*l.set.RowTolerance+1)
+	}
+	if bad := l.badLoads(ds); len(bad) > 0 {
+		c.Holds = true
+		for _, load := range bad {
+			at := slices.IndexFunc(m.loads, func(f store.Fact) bool { return f.Part == load })
+			c.Now = 0
+			if at >= 0 {
+				c.Now = m.loads[at].Value
+			}
+			c.Detail = fmt.Sprintf("%s: %s of %s rows in load %s", ds.Name, number(c.Now), number(c.Owed), load)
+			if c.Holds = usual(c.Now); !c.Holds {
+				break
+			}
+		}
+		return nil
+	}
 	owed, err := l.succeededSince(ds)
 	if err != nil {
 		return err
 	}
-	arrived, rows := 0, 0.0
+	arrived := 0
 	for _, f := range m.loads {
-		if !f.Changed.After(since) {
-			continue
-		}
-		if usual > 0 && (f.Value < usual*(1-l.set.RowTolerance) || f.Value > usual*(1+l.set.RowTolerance)+1) {
-			c.Now = f.Value
-			continue
-		}
-		if f.Value > 0 {
+		switch {
+		case !f.Changed.After(l.i.Detected):
+		case usual(f.Value):
 			arrived++
-			rows = f.Value
+			c.Now = f.Value
+		case arrived == 0:
+			c.Now = f.Value
 		}
-	}
-	c.Owed = usual
-	if arrived > 0 {
-		c.Now = rows
 	}
 	c.Holds = arrived > 0 && arrived >= owed
-	c.Detail = fmt.Sprintf("%s: %s of %s rows, %d of %d loads", ds.Name, number(c.Now), number(usual), arrived, max(owed, 1))
+	c.Detail = fmt.Sprintf("%s: %s of %s rows, %d of %d loads", ds.Name, number(c.Now), number(c.Owed), arrived, max(owed, 1))
 	return nil
+}
+
+// badLoads are the loads of ds that the evidence names.
+func (l *look) badLoads(ds entity.Ref) []string {
+	var bad []string
+	for _, e := range l.i.Evidence {
+		o := e.Observation
+		if load := o.Load(); o.Entity == ds && o.Polarity == observation.Problem && load != "" && !slices.Contains(bad, load) {
+			bad = append(bad, load)
+		}
+	}
+	return bad
 }
 
 // succeededSince counts the runs of the writer that ended well after the run
@@ -226,14 +263,18 @@ func (l *look) growth(c *incident.Condition, ds entity.Ref, m measures) error {
 	if err != nil {
 		return err
 	}
-	var steps []float64
+	var steps, peaks []float64
 	before := 0.0
 	for n, p := range history {
 		if p.Time.After(since) {
 			break
 		}
-		if n > 0 && p.Value > before {
+		switch {
+		case n == 0:
+		case p.Value > before:
 			steps = append(steps, p.Value-before)
+		case p.Value < before:
+			peaks = append(peaks, before)
 		}
 		before = p.Value
 	}
@@ -241,18 +282,21 @@ func (l *look) growth(c *incident.Condition, ds entity.Ref, m measures) error {
 	if err != nil {
 		return err
 	}
-	usual := median(steps)
-	c.Before, c.Now, c.Owed = before, m.rows.Value, usual*float64(max(owed, 1))
-	switch {
-	case usual > 0:
-		c.Holds = c.Now-before >= c.Owed*(1-l.set.RowTolerance)
-		c.Detail = fmt.Sprintf("%s: %s of %s rows", ds.Name, number(max(0, c.Now-before)), number(c.Owed))
-	default:
-		// A table that is replaced as a whole keeps its size and gets newer rows.
+	c.Before, c.Now = before, m.rows.Value
+	// A table that shrinks now and then is replaced as a whole: it keeps its size and gets newer rows.
+	if len(peaks) > 0 || len(steps) == 0 {
+		c.Owed = before
+		if len(peaks) > 0 {
+			c.Owed = median(peaks)
+		}
 		moved = moved || m.rows.Changed.After(since)
-		c.Holds = moved && c.Now >= before*(1-l.set.RowTolerance) && c.Now > 0
+		c.Holds = moved && c.Now > 0 && c.Now >= c.Owed*(1-l.set.RowTolerance)
 		c.Detail = fmt.Sprintf("%s: %s rows%s", ds.Name, number(c.Now), state(moved, ", newer than before", ", nothing newer"))
+		return nil
 	}
+	c.Owed = median(steps) * float64(max(owed, 1))
+	c.Holds = c.Now-before >= c.Owed*(1-l.set.RowTolerance)
+	c.Detail = fmt.Sprintf("%s: %s of %s rows", ds.Name, number(max(0, c.Now-before)), number(c.Owed))
 	return nil
 }
 
