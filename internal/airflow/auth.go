@@ -65,8 +65,7 @@ func (a *authenticator) login(ctx context.Context) (string, error) {
 	_, err = a.client.send(ctx, call{method: http.MethodPost, read: a.client.decode(&answer)}, path, body, "")
 	if err != nil {
 		// No action is behind a login, so its failure leaves nothing unclear.
-		var e *Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*Error](err); ok {
 			e.Sent = false
 		}
 		return "", err

@@ -169,8 +169,7 @@ func (c *Client) send(ctx context.Context, k call, path string, body []byte, tok
 // transportCause drops what net/http puts around an error: method and URL, which
 // [Error] tells itself.
 func transportCause(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err
@@ -241,11 +240,13 @@ func (c *Client) post(ctx context.Context, path string, body, v any) error {
 // would read as something else than one thing's name ("~" means all) are refused.
 func join(method string, segments ...string) (string, error) {
 	var b strings.Builder
+	collection := ""
 	for i, s := range segments {
 		if i%2 == 1 && (s == "" || s == "." || s == ".." || s == "~" || len(s) > maxID) {
-			return "", invalid(method, b.String(), fmt.Sprintf("%q is no name of one %s", printable(s), strings.TrimSuffix(segments[i-1], "s")))
+			return "", invalid(method, b.String(), fmt.Sprintf("%q is no name of one of %s", printable(s), collection))
 		}
 		b.WriteString("/" + url.PathEscape(s))
+		collection = s
 	}
 	return b.String(), nil
 }

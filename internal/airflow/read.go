@@ -180,7 +180,7 @@ func (f Filter) query() url.Values {
 
 // DAGRuns lists runs in pages. A filter's RunID is not used: ask [Client.DAGRun].
 func (c *Client) DAGRuns(ctx context.Context, f Filter) iter.Seq2[Page[DAGRun], error] {
-	path, err := scope("dags", f.DAGID, "dagRuns")
+	path, err := scope("dagRuns", named{"dags", f.DAGID})
 	if err != nil {
 		return failed[DAGRun](err)
 	}
@@ -189,7 +189,7 @@ func (c *Client) DAGRuns(ctx context.Context, f Filter) iter.Seq2[Page[DAGRun], 
 
 // TaskInstances lists tasks of runs in pages, mapped ones each by itself.
 func (c *Client) TaskInstances(ctx context.Context, f Filter) iter.Seq2[Page[TaskInstance], error] {
-	path, err := scope("dags", f.DAGID, "dagRuns", f.RunID, "taskInstances")
+	path, err := scope("taskInstances", named{"dags", f.DAGID}, named{"dagRuns", f.RunID})
 	if err != nil {
 		return failed[TaskInstance](err)
 	}
@@ -200,24 +200,23 @@ func (c *Client) TaskInstances(ctx context.Context, f Filter) iter.Seq2[Page[Tas
 	return pages[TaskInstance](ctx, c, path, "task_instances", q, f.PageSize)
 }
 
-// scope is a path in which an empty name means all.
-func scope(segments ...string) (string, error) {
-	path := ""
-	for i := 0; i < len(segments); i += 2 {
-		if i+1 == len(segments) {
-			return path + "/" + segments[i], nil
+// named is one thing of a collection.
+type named struct{ collection, name string }
+
+// scope is the path of a collection below things of which an empty name means all.
+func scope(collection string, parents ...named) (string, error) {
+	var path strings.Builder
+	for _, p := range parents {
+		part := "/" + p.collection + "/~"
+		if p.name != "" {
+			var err error
+			if part, err = join(http.MethodGet, p.collection, p.name); err != nil {
+				return "", err
+			}
 		}
-		if segments[i+1] == "" {
-			path += "/" + segments[i] + "/~"
-			continue
-		}
-		part, err := join(http.MethodGet, segments[i], segments[i+1])
-		if err != nil {
-			return "", err
-		}
-		path += part
+		path.WriteString(part)
 	}
-	return path, nil
+	return path.String() + "/" + collection, nil
 }
 
 func failed[T any](err error) iter.Seq2[Page[T], error] {

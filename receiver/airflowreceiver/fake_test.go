@@ -2,6 +2,7 @@ package airflowreceiver
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -110,9 +111,7 @@ func (f *fakeAirflow) set(list *[]*row, names []string, fields map[string]any) {
 		if slices.ContainsFunc(names, func(n string) bool { return r.data[n] != fields[n] }) {
 			continue
 		}
-		for k, v := range fields {
-			r.data[k] = v
-		}
+		maps.Copy(r.data, fields)
 		r.updated = f.now
 		return
 	}

@@ -74,11 +74,12 @@ func (l *life) step(t *rapid.T) {
 	case "":
 		l.begin()
 	case airflow.StateRunning:
-		if rapid.Bool().Draw(t, "succeeds") {
+		switch {
+		case rapid.Bool().Draw(t, "succeeds"):
 			l.end(airflow.StateSuccess)
-		} else if l.try <= l.max {
+		case l.try <= l.max:
 			l.end(airflow.StateUpForRetry)
-		} else {
+		default:
 			l.end(airflow.StateFailed)
 		}
 	case airflow.StateUpForRetry:

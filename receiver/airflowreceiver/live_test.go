@@ -27,7 +27,7 @@ func TestLive(t *testing.T) {
 	cfg.Airflow.ClientConfig.Endpoint = url
 	cfg.Airflow.Username = os.Getenv("SELFHEAL_AIRFLOW_USER")
 	cfg.Airflow.Password = configopaque.String(os.Getenv("SELFHEAL_AIRFLOW_PASSWORD"))
-	cfg.Airflow.ClientConfig.DisableKeepAlives = true // so that no connection outlives the test
+	cfg.Airflow.ClientConfig.Headers.Set("Connection", "close") // so that none outlives the test
 	cfg.Lookback = 24 * time.Hour
 	p, err := newPoller(receivertest.NewNopSettings(metadata.Type), cfg)
 	require.NoError(t, err)

@@ -9,6 +9,7 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -256,12 +257,8 @@ func (l *Ledger) Restore(cursors, rest []byte) error {
 			fresh.Put(k, e)
 		}
 	}
-	for n, e := range s.Errors {
-		fresh.errors[n] = e
-	}
-	for n, t := range c {
-		fresh.cursors[n] = t
-	}
+	maps.Copy(fresh.errors, s.Errors)
+	maps.Copy(fresh.cursors, c)
 	fresh.changed = false
 	*l = *fresh
 	return nil

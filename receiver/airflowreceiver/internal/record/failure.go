@@ -2,6 +2,7 @@ package record
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -88,8 +89,8 @@ var library = regexp.MustCompile(`(/|\\)(site|dist)-packages(/|\\)|(/|\\)lib(64)
 // where it has none, of its nearest cause that has one.
 func userFrame(e airflow.Exception) (airflow.Frame, bool) {
 	for _, x := range append([]airflow.Exception{e}, e.Causes...) {
-		for i := len(x.Frames) - 1; i >= 0; i-- {
-			if f := x.Frames[i]; f.File != "" && !library.MatchString(f.File) {
+		for _, f := range slices.Backward(x.Frames) {
+			if f.File != "" && !library.MatchString(f.File) {
 				return f, true
 			}
 		}

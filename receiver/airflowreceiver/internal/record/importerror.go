@@ -1,6 +1,7 @@
 package record
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -44,8 +45,7 @@ func (e ImportError) Fingerprint() string { return uid(e.File, e.Trace) }
 // message of several lines has its first line there where a line looks like it.
 func lastLine(trace string) (typ, message string) {
 	lines := strings.Split(strings.TrimRight(trace, "\n "), "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		line := lines[i]
+	for i, line := range slices.Backward(lines) {
 		if line == "" || line[0] == ' ' {
 			continue
 		}
