@@ -69,8 +69,13 @@ func TestEachChangeOnceAndTheUnfinishedEachPoll(t *testing.T) {
 	assert.Zero(t, a.count("/api/v2/dags/d/dagRuns/r/taskInstances/t/tries"), "nothing was missed, so nobody asked")
 	require.NoError(t, b.poller.lastError)
 
-	a.task("upstream_failed", 3, "end_date", a.now)
+	a.task("upstream_failed", 3, "end_date", a.now, "id", "x")
 	assert.Equal(t, []state{{id, "upstream_failed", 3, warn, ""}}, b.poll())
+	first := b.uids()
+	a.task("upstream_failed", 3, "id", "y")
+	assert.Equal(t, []state{{id, "upstream_failed", 3, warn, ""}}, b.poll(), "cleared and reached again, with the dates of before")
+	assert.NotEqual(t, first, b.uids())
+	assert.Equal(t, a.now.Add(-b.cfg.CollectionInterval), b.records(vocab.EventPipelineRun)[0].Timestamp().AsTime())
 	a.task("removed", 3, "end_date", a.now)
 	assert.Equal(t, []state{{id, "skipped", 3, info, ""}}, b.poll())
 	a.task("of a later version", 3)
@@ -278,11 +283,12 @@ func TestWhatIsInNoListIsAskedFor(t *testing.T) {
 	assert.Equal(t, []state{{"d/r/t", "succeeded", 1, info, ""}, {"d/r", "succeeded", 0, info, ""}}, b.poll())
 	assert.Empty(t, b.poll())
 
-	// And when it is deleted, it is forgotten
+	// And when it is deleted, that is its end
 	a.task("running", 1, "task_id", "gone")
+	a.run("running", "dag_run_id", "gone")
 	b.poll()
-	a.tasks = a.tasks[:1]
-	assert.Empty(t, b.poll())
+	a.tasks, a.runs = a.tasks[:1], a.runs[:1]
+	assert.Equal(t, []state{{"d/r/gone", "skipped", 0, info, ""}, {"d/gone", "aborted", 0, info, ""}}, b.poll())
 	asked := a.count("/api/v2/dags/d/dagRuns/r/taskInstances/gone")
 	assert.Positive(t, asked)
 	b.poll()

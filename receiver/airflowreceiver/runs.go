@@ -53,14 +53,30 @@ func scan[T any](r *round, c ledger.Cursor, open []string, pages func(airflow.Fi
 		}
 		err := ask(k)
 		if airflow.IsNotFound(err) {
-			r.ledger.Forget(k)
-			continue
+			err = r.gone(k)
 		}
 		if err != nil {
 			return err
 		}
 		r.got()
 	}
+	return nil
+}
+
+// gone tells the end of what Airflow no longer has: a deleted run is aborted, a
+// task skipped, as the one is that stands for mapped tasks until they are made.
+func (r *round) gone(k ledger.Key) error {
+	run := record.Run{DAG: k.DAG, RunID: k.Run, Task: k.Task, MapIndex: k.MapIndex, Phase: observation.PhaseAborted, At: r.server, Event: "gone"}
+	if k.Task != "" {
+		run.Phase = observation.PhaseSkipped
+	}
+	r.known.of(&run, r.server)
+	batch := r.source.NewBatch(r.now())
+	batch.AddRun(run)
+	if err := r.deliver(batch); err != nil {
+		return err
+	}
+	r.ledger.Forget(k)
 	return nil
 }
 
@@ -109,7 +125,7 @@ func (r *round) takeRuns(rows []airflow.DAGRun) error {
 			run.End = time.Time{}
 		}
 		old, known := r.ledger.Get(key)
-		if c.records = r.state(run, at, !known || !old.Same(entry), entry.Ended, c.name); len(c.records) > 0 || known {
+		if c.records = r.state(run, at, entry.Stamp, !known || !old.Same(entry), entry.Ended, c.name); len(c.records) > 0 || known {
 			changes = append(changes, c)
 		}
 	}
@@ -118,10 +134,10 @@ func (r *round) takeRuns(rows []airflow.DAGRun) error {
 
 // state is the record of a run's present state: of a change, or once a round that
 // it still is so. None where there is nothing to say.
-func (r *round) state(run record.Run, at time.Time, changed, ended bool, name string) []record.Run {
+func (r *round) state(run record.Run, at time.Time, event int64, changed, ended bool, name string) []record.Run {
 	switch {
 	case changed:
-		run.At, run.Event = at, strconv.FormatInt(stamp(at), 10)
+		run.At, run.Event = at, strconv.FormatInt(event, 10)
 		if !record.Plausible(at) {
 			run.At = r.server
 		}

@@ -1,6 +1,7 @@
 package airflowreceiver
 
 import (
+	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -68,6 +69,14 @@ func (r *round) task(row airflow.TaskInstance) (change, error) {
 	at := reached(row)
 	ended := record.Ended(row.State)
 	entry := ledger.Entry{State: row.State, Try: row.TryNumber, Stamp: stamp(at), Told: old.Told, Ended: ended, Seen: r.server.Unix()}
+	if ended && !ran(row.State) {
+		// Such a state keeps its dates when it is cleared and reached again; the
+		// instance's ID is new each time.
+		entry.Stamp = hash(row.ID)
+		if known && at.Unix() <= old.Seen {
+			at = r.server
+		}
+	}
 	c := change{key: key, name: key.DAG + "\x1f" + key.Run + "\x1f" + key.Task + "\x1f" + strconv.Itoa(key.MapIndex)}
 
 	// Tries that came and went since the last poll. While a try is under way those
@@ -108,7 +117,7 @@ func (r *round) task(row airflow.TaskInstance) (change, error) {
 			run.Failure = failure
 		}
 	}
-	c.records = append(c.records, r.state(run, at, changed, ended, c.name)...)
+	c.records = append(c.records, r.state(run, at, entry.Stamp, changed, ended, c.name)...)
 	c.entry = entry
 	return c, nil
 }
@@ -126,6 +135,17 @@ func reached(row airflow.TaskInstance) time.Time {
 		return time.Time{}
 	}
 	return row.StartDate
+}
+
+// ran is true of ends that a try came to by running.
+func ran(state string) bool {
+	return state == airflow.StateSuccess || state == airflow.StateFailed
+}
+
+func hash(s string) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s))
+	return int64(h.Sum64())
 }
 
 // attempt counts tries from 1. A task that waits to be scheduled waits for its next.
