@@ -28,8 +28,8 @@ type Config struct {
 	PollInterval time.Duration `mapstructure:"poll_interval"`
 	// LeaseTTL is how long a plan stays with an executor that says nothing more.
 	LeaseTTL time.Duration `mapstructure:"lease_ttl"`
-	// CallTimeout bounds each request to a platform. It is also how long a call that
-	// nothing is known of is taken to be under way.
+	// CallTimeout is how long a call of which nothing is known is taken to be under
+	// way. It bounds each request too, which the timeout of its client may do earlier.
 	CallTimeout time.Duration `mapstructure:"call_timeout"`
 	// MaxConcurrent bounds the plans under way at one instance.
 	MaxConcurrent int `mapstructure:"max_concurrent"`
@@ -71,7 +71,7 @@ func createDefaultConfig() component.Config {
 		Reliability:   component.MustNewID("reliability"),
 		PollInterval:  5 * time.Second,
 		LeaseTTL:      time.Minute,
-		CallTimeout:   15 * time.Second,
+		CallTimeout:   30 * time.Second,
 		MaxConcurrent: 2,
 		MaxAttempts:   3,
 		RateLimit:     60,

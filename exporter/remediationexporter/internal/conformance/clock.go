@@ -48,14 +48,16 @@ func (c *Clock) Tick(time.Duration) (tick <-chan time.Time, stop func()) {
 	return ch, func() {}
 }
 
-// Fire gives one tick to each ticker that someone waits on.
-func (c *Clock) Fire() {
+// Fire gives one tick to each ticker that someone waits on, and says to how many.
+func (c *Clock) Fire() (fired int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, ch := range c.ticks {
 		select {
 		case ch <- c.now:
+			fired++
 		default:
 		}
 	}
+	return fired
 }
