@@ -4,22 +4,38 @@ BUILD := build
 
 .PHONY: help
 help: ## Show the commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: check-tools
 check-tools:
 	@command -v go >/dev/null || { echo "missing: go (1.26 or later), see https://go.dev/dl"; exit 1; }
 
+# Public data that the larger tests read, where it is there.
+ifneq ($(wildcard ../shared/data),)
+export SELFHEAL_DATA ?= $(abspath ../shared/data)
+endif
+
+.PHONY: demo
+demo: check-tools ## Break a real Airflow and watch the collector heal it
+	@cd testbed && go build -o ../$(BUILD)/tools/demo ./cmd/demo
+	@exec $(BUILD)/tools/demo
+
 .PHONY: test
-test: check-tools vet test-fast ## Run all tests
+test: check-tools vet test-fast test-scenarios ## Run all tests
 
 .PHONY: test-fast
 test-fast: check-tools ## Run the tests that need no platform
 	go test ./...
+	cd testbed && go test ./...
+
+.PHONY: test-scenarios
+test-scenarios: build build-slim ## Break a real Airflow in many ways and judge by its database and tables
+	cd testbed && SELFHEAL_PLATFORMS=1 go test -count=1 -p 1 -timeout 60m ./...
 
 .PHONY: vet
 vet: check-tools ## Run go vet and the format check
 	go vet ./...
+	cd testbed && go vet ./...
 	@out=$$(gofmt -l $$(git ls-files '*.go' ':!cmd/otelcol-selfheal')); [ -z "$$out" ] || { echo "not formatted (run gofmt -w): $$out"; exit 1; }
 
 .PHONY: lint

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/testbed/process"
@@ -49,8 +50,8 @@ type Collector struct {
 
 	binary, config, logs, name string
 	env                        []string
-	proc                       *process.Process
-	token                      string
+	proc                       atomic.Pointer[process.Process]
+	token                      atomic.Pointer[string]
 	client                     http.Client
 }
 
@@ -64,11 +65,10 @@ func New(name, binary, config, state, logs, api string, env ...string) *Collecto
 
 // Start starts it, again after a Kill or Stop, and returns when its API answers.
 func (c *Collector) Start(ctx context.Context) error {
-	p, err := process.Start(process.Spec{Name: c.name, Path: c.binary, Args: []string{"--config", c.config}, Env: c.env, Dir: filepath.Dir(c.config), Logs: c.logs})
+	p, err := c.Launch()
 	if err != nil {
 		return err
 	}
-	c.proc = p
 	for {
 		if err := p.Err(); err != nil {
 			return fmt.Errorf("%w\n%s", err, p.Tail(4000))
@@ -85,19 +85,33 @@ func (c *Collector) Start(ctx context.Context) error {
 	}
 }
 
+// Launch starts it and does not wait.
+func (c *Collector) Launch() (*process.Process, error) {
+	p, err := process.Start(process.Spec{Name: c.name, Path: c.binary, Args: []string{"--config", c.config}, Env: c.env, Dir: filepath.Dir(c.config), Logs: c.logs})
+	if err != nil {
+		return nil, err
+	}
+	c.proc.Store(p)
+	return p, nil
+}
+
 // Kill sends SIGKILL.
-func (c *Collector) Kill() { c.proc.Kill() }
+func (c *Collector) Kill() {
+	if p := c.proc.Load(); p != nil {
+		p.Kill()
+	}
+}
 
 // Stop ends it gracefully.
 func (c *Collector) Stop() error {
-	if c.proc == nil {
-		return nil
+	if p := c.proc.Load(); p != nil {
+		return p.Stop(15 * time.Second)
 	}
-	return c.proc.Stop(15 * time.Second)
+	return nil
 }
 
 // Process is the running process.
-func (c *Collector) Process() *process.Process { return c.proc }
+func (c *Collector) Process() *process.Process { return c.proc.Load() }
 
 // Incidents lists all incidents.
 func (c *Collector) Incidents(ctx context.Context) ([]Incident, error) {
@@ -129,18 +143,15 @@ func (c *Collector) get(ctx context.Context, path string, into any) error {
 }
 
 func (c *Collector) do(ctx context.Context, method, path string, body io.Reader, into any) error {
-	if c.token == "" {
-		token, err := os.ReadFile(filepath.Join(c.State, TokenFile))
-		if err != nil {
-			return fmt.Errorf("read the first user's token: %w", err)
-		}
-		c.token = strings.TrimSpace(string(token))
+	token, err := c.bearer()
+	if err != nil {
+		return err
 	}
 	req, err := http.NewRequestWithContext(ctx, method, c.API+path, body)
 	if err != nil {
 		return fmt.Errorf("make a request to the collector: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.client.Do(req)
 	if err != nil {
@@ -161,6 +172,19 @@ func (c *Collector) do(ctx context.Context, method, path string, body io.Reader,
 		return fmt.Errorf("decode the collector's answer to %s: %w", path, err)
 	}
 	return nil
+}
+
+func (c *Collector) bearer() (string, error) {
+	if t := c.token.Load(); t != nil {
+		return *t, nil
+	}
+	data, err := os.ReadFile(filepath.Join(c.State, TokenFile))
+	if err != nil {
+		return "", fmt.Errorf("read the first user's token: %w", err)
+	}
+	token := strings.TrimSpace(string(data))
+	c.token.Store(&token)
+	return token, nil
 }
 
 // ErrNever is returned by Await when what is waited for does not come.

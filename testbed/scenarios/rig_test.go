@@ -35,7 +35,7 @@ const (
 
 // schemas of the warehouse, each named as the DAG that fills it.
 var schemas = []string{
-	"books", "shoes", "tools", "wines", "bikes", "lamps", "seeds", "plain", "toys",
+	"books", "shoes", "tools", "wines", "bikes", "lamps", "seeds", "plain", "maps", "toys",
 	"parcel_0", "parcel_1", "parcel_2", "parcel_3", "parcel_4",
 }
 
@@ -175,7 +175,7 @@ func (r *rig) startAirflow(ctx context.Context, venv airflow.Venv) error {
 	if err != nil {
 		return err
 	}
-	return r.airflow.WaitDAGs(ctx, append([]string{"averages", "models", "errands", "shell", "shoes_history", "plain_history"}, schemas...)...)
+	return r.airflow.WaitDAGs(ctx, append([]string{"averages", "models", "errand_12", "shell_02", "shoes_history", "plain_history"}, schemas...)...)
 }
 
 // within is a context of the test with a time limit.

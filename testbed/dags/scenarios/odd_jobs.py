@@ -91,7 +91,7 @@ def unknown_role():
 
 
 def forbidden():
-    PostgresHook("warehouse").run(["SET ROLE visitor", "SELECT count(*) FROM books.orders"])
+    PostgresHook("warehouse").run(["SET ROLE visitor", "SELECT count(*) FROM maps.orders"])
 
 
 def missing_file():
@@ -116,29 +116,41 @@ def renamed_column():
 
 
 def no_such_column():
-    PostgresHook("warehouse").run("SELECT total FROM books.orders")
+    PostgresHook("warehouse").run("SELECT total FROM maps.orders")
 
 
 def type_mix():
     return "12" + 3
 
 
-KINDS = {
-    f.__name__: f
-    for f in (
-        refused, unknown_host, times_out, deadlock, wrong_password, unknown_role, forbidden,
-        missing_file, out_of_memory, disk_full, renamed_column, no_such_column, type_mix,
-    )
-}
-
-with DAG("errands", schedule=None, catchup=False, max_active_runs=16, default_args={"retries": 0, "owner": "platform"}):
-
-    @task
-    def run(dag_run=None):
-        KINDS[dag_run.conf["kind"]]()
-
-    run()
+KINDS = [
+    refused, unknown_host, times_out, deadlock, wrong_password, unknown_role, forbidden,
+    missing_file, out_of_memory, disk_full, renamed_column, no_such_column, type_mix,
+]
 
 
-with DAG("shell", schedule=None, catchup=False, max_active_runs=16, default_args={"retries": 0}):
-    BashOperator(task_id="script", bash_command="{{ dag_run.conf['command'] }}")
+def errand(number: int, job) -> DAG:
+    with DAG(f"errand_{number:02d}", schedule=None, catchup=False, default_args={"retries": 0, "owner": "platform"}) as dag:
+
+        @task
+        def run():
+            job()
+
+        run()
+    return dag
+
+
+# Named by number: what a failure means must be read from its text.
+for number, job in enumerate(KINDS):
+    globals()[f"errand_{number}"] = errand(number, job)
+
+SCRIPTS = [
+    "echo 'curl: (56) Recv failure: Connection reset by peer' >&2; exit 56",
+    "echo 'ModuleNotFoundError: No module named pricing' >&2; exit 1",
+    "kill -9 $$",
+]
+
+for number, script in enumerate(SCRIPTS):
+    with DAG(f"shell_{number:02d}", schedule=None, catchup=False, default_args={"retries": 0}) as dag:
+        BashOperator(task_id="script", bash_command=script)
+    globals()[f"shell_{number}"] = dag

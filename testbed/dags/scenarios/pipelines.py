@@ -5,7 +5,7 @@ from datetime import timedelta
 from feeds import direct, history, pipeline
 
 # Each in a schema of its own, so that scenarios run side by side.
-for name in ("books", "shoes", "tools", "wines", "bikes", "lamps", "seeds", "plain"):
+for name in ("books", "shoes", "tools", "wines", "bikes", "lamps", "seeds", "plain", "maps"):
     globals()[name] = pipeline(name)
 
 # Airflow itself retries here.
