@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/engine"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
@@ -33,7 +32,7 @@ const (
 type Options struct {
 	Engine    *engine.Engine
 	Store     store.Store
-	Verifier  note.Verifier // of the audit log's checkpoints
+	PublicKey string // verifies the audit log's checkpoints
 	Now       func() time.Time
 	Heartbeat func() time.Time
 	Logger    *zap.Logger

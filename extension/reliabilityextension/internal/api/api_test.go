@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/engine"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/policy"
@@ -34,10 +33,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-
-type fakeVerifier struct{ note.Verifier }
-
-func (fakeVerifier) Name() string { return "selfheal" }
 
 type signer struct{}
 
@@ -76,7 +71,7 @@ func newSite(t *testing.T) *site {
 		}
 		return nil
 	}))
-	x.handler = New(Options{Engine: x.engine, Store: s, Verifier: fakeVerifier{}, Now: func() time.Time { return now }, Heartbeat: func() time.Time { return now }, Logger: zap.NewNop()})
+	x.handler = New(Options{Engine: x.engine, Store: s, PublicKey: "selfheal+1234+key", Now: func() time.Time { return now }, Heartbeat: func() time.Time { return now }, Logger: zap.NewNop()})
 	x.doc, err = openapi3.NewLoader().LoadFromData(description)
 	require.NoError(t, err)
 	require.NoError(t, x.doc.Validate(context.Background()))

@@ -135,7 +135,7 @@ func (s *server) checkpoint(r request) (any, error) {
 		At        time.Time `json:"at"`
 		Signed    string    `json:"signed"`
 		PublicKey string    `json:"verifier"`
-	}{PublicKey: s.Verifier.Name()}
+	}{PublicKey: s.PublicKey}
 	err := s.Store.View(r.Context(), func(rd store.Reader) error {
 		heads, err := rd.Checkpoints(1)
 		if err != nil {
