@@ -38,12 +38,16 @@ func (t *tx) Audit(from int64, limit int) ([]store.AuditRecord, error) {
 // its row, from the leaf upwards: the one of (level, i) in row (i+1)<<level - 1.
 func (t *tx) AuditHashes(indexes []int64) ([]tlog.Hash, error) {
 	all := make([]tlog.Hash, len(indexes))
+	have := int64(-1)
+	var hashes []byte
 	for i, index := range indexes {
 		level, n := tlog.SplitStoredHashIndex(index)
 		row := (n+1)<<level - 1
-		var hashes []byte
-		if err := t.one(fmt.Sprintf("read the hashes of audit record %d", row), `SELECT hashes FROM audit WHERE idx = ?`, []any{row}, &hashes); err != nil {
-			return nil, err
+		if row != have {
+			if err := t.one("read the hashes of the audit log", `SELECT hashes FROM audit WHERE idx = ?`, []any{row}, &hashes); err != nil {
+				return nil, fmt.Errorf("record %d: %w", row, err)
+			}
+			have = row
 		}
 		if len(hashes) < (level+1)*tlog.HashSize {
 			return nil, fmt.Errorf("read the hashes of audit record %d: level %d: %w", row, level, store.ErrNotFound)

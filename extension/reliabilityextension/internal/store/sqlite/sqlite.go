@@ -25,7 +25,7 @@ const (
 	// FileName of the database in the state folder.
 	FileName = "state.db"
 
-	readerConnections = 4
+	readerConnections = 8
 	busyTimeout       = 5 * time.Second
 )
 
@@ -65,7 +65,7 @@ type Store struct {
 
 	lock    *lock
 	readers *sql.DB
-	prepare statements // of readers
+	idle    chan *connection // of readers; nil: not made yet
 
 	writer  *sql.DB
 	turn    chan struct{} // holds one token while an Update runs
@@ -74,14 +74,19 @@ type Store struct {
 
 	asked   subscribers
 	inserts inserts
-	closed  atomic.Bool
+	closed  chan struct{}
+	closing sync.Once
 }
 
 // Open opens the state in dir, which it creates (0700) unless it opens for reading
 // only. It fails with ErrLocked while another process has the folder, and with
 // ErrSchema when a newer version wrote it.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{dir: dir, readOnly: o.ReadOnly, now: o.Now, bounds: withDefaults(o.Bounds), turn: make(chan struct{}, 1)}
+	s := &Store{dir: dir, readOnly: o.ReadOnly, now: o.Now, bounds: withDefaults(o.Bounds), turn: make(chan struct{}, 1),
+		closed: make(chan struct{}), idle: make(chan *connection, readerConnections)}
+	for range readerConnections {
+		s.idle <- nil
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -158,7 +163,6 @@ func (s *Store) openReaders(dsn string) error {
 	}
 	s.readers.SetMaxOpenConns(readerConnections)
 	s.readers.SetMaxIdleConns(readerConnections)
-	s.prepare = statements{prepare: s.readers.PrepareContext}
 	version, err := schemaVersion(context.Background(), s.readers)
 	if err != nil {
 		return s.explain("read the schema version of the state in "+s.dir, err)
@@ -178,32 +182,56 @@ func dsn(path, mode string, pragmas ...string) string {
 // Dir is the state folder.
 func (s *Store) Dir() string { return s.dir }
 
-// View runs fn on a snapshot. A View inside of a View may wait for itself.
-func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
-	if s.closed.Load() {
-		return fmt.Errorf("read the state in %s: %w", s.dir, ErrClosed)
+// View runs fn on a snapshot. Eight run at a time; a View inside of a View takes two
+// of these places.
+func (s *Store) View(ctx context.Context, fn func(store.Reader) error) (err error) {
+	what := "read the state in " + s.dir
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	sqlTx, err := s.readers.BeginTx(ctx, nil)
-	if err != nil {
-		return s.explain("read the state in "+s.dir, err)
+	var c *connection
+	select {
+	case c = <-s.idle:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closed:
+		return fmt.Errorf("%s: %w", what, ErrClosed)
 	}
-	t := &tx{session: session{store: s, ctx: ctx, conn: sqlTx, stmt: func(q string) (*sql.Stmt, error) {
-		stmt, err := s.prepare.get(ctx, q)
-		if err != nil {
-			return nil, err
+	defer func() { s.idle <- c }()
+	if s.isClosed() {
+		return fmt.Errorf("%s: %w", what, ErrClosed)
+	}
+	if c == nil {
+		if c, err = connect(s.readers); err != nil {
+			return s.explain(what, err)
 		}
-		return sqlTx.StmtContext(ctx, stmt), nil
-	}}}
+	}
+	if err := c.exec(`BEGIN`); err != nil {
+		err = errors.Join(err, c.close())
+		c = nil // the next one gets a new connection
+		return s.explain(what, err)
+	}
+	t := &tx{session: session{store: s, ctx: ctx, connection: c}}
 	defer func() {
 		t.over = true
-		_ = sqlTx.Rollback() // nothing was written; after a cancelled context it is done already
+		if e := c.exec(`ROLLBACK`); e != nil {
+			_ = c.close() // the rollback has told
+			c = nil
+			err = errors.Join(err, s.explain(what, e))
+		}
 	}()
 	return fn(t)
 }
 
-// Close waits for an Update under way and releases the folder. Further calls do nothing.
+// Close waits for Views and the Update under way and releases the folder. Further
+// calls do nothing.
 func (s *Store) Close() error {
-	if s.closed.Swap(true) {
+	first := false
+	s.closing.Do(func() {
+		first = true
+		close(s.closed)
+	})
+	if !first {
 		return nil
 	}
 	s.turn <- struct{}{} // kept: no Update runs any more
@@ -211,51 +239,28 @@ func (s *Store) Close() error {
 	return s.release()
 }
 
+func (s *Store) isClosed() bool {
+	select {
+	case <-s.closed:
+		return true
+	default:
+		return false
+	}
+}
+
 func (s *Store) release() error {
 	var errs []error
 	if s.readers != nil {
-		errs = append(errs, s.prepare.close(), s.readers.Close())
+		for range cap(s.idle) {
+			errs = append(errs, (<-s.idle).close())
+		}
+		errs = append(errs, s.readers.Close())
 	}
 	if s.writer != nil {
-		errs = append(errs, s.w.close(), s.writer.Close())
+		errs = append(errs, s.w.connection.close(), s.writer.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.release())
 	}
-	return errors.Join(errs...)
-}
-
-// statements keeps prepared statements by their text.
-type statements struct {
-	prepare func(context.Context, string) (*sql.Stmt, error)
-	mu      sync.Mutex
-	byText  map[string]*sql.Stmt
-}
-
-func (p *statements) get(ctx context.Context, q string) (*sql.Stmt, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if stmt, ok := p.byText[q]; ok {
-		return stmt, nil
-	}
-	stmt, err := p.prepare(ctx, q)
-	if err != nil {
-		return nil, err
-	}
-	if p.byText == nil {
-		p.byText = map[string]*sql.Stmt{}
-	}
-	p.byText[q] = stmt
-	return stmt, nil
-}
-
-func (p *statements) close() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var errs []error
-	for _, stmt := range p.byText {
-		errs = append(errs, stmt.Close())
-	}
-	p.byText = nil
 	return errors.Join(errs...)
 }

@@ -28,10 +28,7 @@ var _ store.Tx = (*tx)(nil)
 type session struct {
 	store *Store
 	ctx   context.Context // of the caller
-	conn  interface {
-		QueryContext(ctx context.Context, q string, args ...any) (*sql.Rows, error)
-	}
-	stmt   func(q string) (*sql.Stmt, error)
+	*connection
 	writes bool
 	over   bool
 	broken error    // a statement failed: nothing of the transaction may stay

@@ -17,9 +17,8 @@ var errAborted = errors.New("the transaction was given up")
 
 // writer is the one connection that writes. The holder of the turn owns it.
 type writer struct {
-	conn    *sql.Conn
-	prepare statements
-	open    *batch // the transaction under way; nil: none
+	*connection
+	open *batch // the transaction under way; nil: none
 }
 
 // batch is one transaction of the database: several Updates that are made durable
@@ -35,10 +34,9 @@ type batch struct {
 func (w *writer) connect(db *sql.DB, maxBytes int64) error {
 	ctx := context.Background()
 	var err error
-	if w.conn, err = db.Conn(ctx); err != nil {
+	if w.connection, err = connect(db); err != nil {
 		return err
 	}
-	w.prepare = statements{prepare: w.conn.PrepareContext}
 	if maxBytes <= 0 {
 		return nil
 	}
@@ -47,22 +45,6 @@ func (w *writer) connect(db *sql.DB, maxBytes int64) error {
 		return err
 	}
 	_, err = w.conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA max_page_count = %d`, (maxBytes+page-1)/page))
-	return err
-}
-
-func (w *writer) close() error {
-	if w.conn == nil {
-		return nil
-	}
-	return errors.Join(w.prepare.close(), w.conn.Close())
-}
-
-func (w *writer) exec(q string) error {
-	stmt, err := w.prepare.get(context.Background(), q)
-	if err != nil {
-		return err
-	}
-	_, err = stmt.ExecContext(context.Background())
 	return err
 }
 
@@ -102,7 +84,7 @@ func (s *Store) takeTurn(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.closed.Load() {
+	if s.isClosed() {
 		return fmt.Errorf("write to the state in %s: %w", s.dir, ErrClosed)
 	}
 	select {
@@ -110,7 +92,7 @@ func (s *Store) takeTurn(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if s.closed.Load() {
+	if s.isClosed() {
 		<-s.turn
 		return fmt.Errorf("write to the state in %s: %w", s.dir, ErrClosed)
 	}
@@ -122,9 +104,7 @@ func (s *Store) takeTurn(ctx context.Context) error {
 func (s *Store) join(ctx context.Context, fn func(store.Tx) error) (*batch, error) {
 	w := &s.w
 	kept := false
-	t := &tx{session: session{store: s, ctx: ctx, conn: w.conn, writes: true, stmt: func(q string) (*sql.Stmt, error) {
-		return w.prepare.get(context.Background(), q)
-	}}}
+	t := &tx{session: session{store: s, ctx: ctx, connection: w.connection, writes: true}}
 	defer func() {
 		// Not kept also when fn panics.
 		if !kept {
