@@ -3,6 +3,7 @@
 package airflow
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/testbed/cache"
+	"github.com/otelcol-selfheal/otelcol-selfheal/testbed/process"
 )
 
 // Venv is an installed Airflow.
@@ -37,37 +39,39 @@ func Python() (path, version string, err error) {
 
 // Install makes a virtual environment with exactly what the lock names, unless
 // the cache has it.
-func Install(root string) (Venv, error) {
+func Install(ctx context.Context, root string) (Venv, error) {
 	python, version, err := Python()
 	if err != nil {
 		return Venv{}, err
 	}
-	platforms := filepath.Join(root, "testbed", "platforms")
+	platforms, cached := filepath.Join(root, "testbed", "platforms"), filepath.Join(root, ".cache")
 	uvLock := filepath.Join(platforms, "uv", "requirements.lock")
 	lock := filepath.Join(platforms, "airflow", "requirements.lock")
 	hash, err := cache.Hash([]string{uvLock, lock}, version, python)
 	if err != nil {
 		return Venv{}, err
 	}
-	uv := filepath.Join(root, ".cache", "uv-"+hash)
+	env := append(os.Environ(), "UV_CACHE_DIR="+filepath.Join(cached, "uv-downloads"), "UV_NO_PROGRESS=1", "UV_PYTHON_DOWNLOADS=never")
+	run := func(name, path string, args ...string) error {
+		return process.Run(ctx, process.Spec{Name: name, Path: path, Args: args, Env: env, Dir: root, Logs: filepath.Join(cached, "logs")})
+	}
+	uv := filepath.Join(cached, "uv-"+hash)
 	err = cache.Once(uv, func() error {
-		if err := cache.Run(os.Environ(), python, "-m", "venv", uv); err != nil {
+		if err := run("uv-venv", python, "-m", "venv", uv); err != nil {
 			return err
 		}
-		return cache.Run(os.Environ(), filepath.Join(uv, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check",
+		return run("uv-install", filepath.Join(uv, "bin", "pip"), "install", "--quiet", "--disable-pip-version-check",
 			"--require-hashes", "--only-binary", ":all:", "-r", uvLock)
 	})
 	if err != nil {
 		return Venv{}, fmt.Errorf("install uv: %w", err)
 	}
-	venv := Venv{Dir: filepath.Join(root, ".cache", "airflow-"+hash)}
+	venv, tool := Venv{Dir: filepath.Join(cached, "airflow-"+hash)}, filepath.Join(uv, "bin", "uv")
 	err = cache.Once(venv.Dir, func() error {
-		env := append(os.Environ(), "UV_CACHE_DIR="+filepath.Join(root, ".cache", "uv-downloads"), "UV_NO_PROGRESS=1", "UV_PYTHON_DOWNLOADS=never")
-		tool := filepath.Join(uv, "bin", "uv")
-		if err := cache.Run(env, tool, "venv", "--quiet", "--allow-existing", "--python", python, venv.Dir); err != nil {
+		if err := run("airflow-venv", tool, "venv", "--quiet", "--allow-existing", "--python", python, venv.Dir); err != nil {
 			return err
 		}
-		return cache.Run(env, tool, "pip", "install", "--quiet", "--python", venv.bin("python"), "--require-hashes",
+		return run("airflow-install", tool, "pip", "install", "--quiet", "--python", venv.bin("python"), "--require-hashes",
 			"--compile-bytecode", "-r", lock)
 	})
 	if err != nil {

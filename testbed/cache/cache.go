@@ -9,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 )
 
@@ -82,16 +80,4 @@ func Once(folder string, fill func() error) error {
 		return err
 	}
 	return os.WriteFile(complete, nil, 0o644) //nolint:gosec // an empty file
-}
-
-// Run runs a command of an installation. Its output is shown when it fails.
-func Run(env []string, name string, args ...string) error {
-	cmd := exec.Command(name, args...)
-	cmd.Env = env
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		text := strings.TrimSpace(string(out))
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, text[max(0, len(text)-4000):])
-	}
-	return nil
 }

@@ -24,23 +24,13 @@ import (
 // first user's token in.
 const TokenFile = "admin.token"
 
-// Build runs a target of the Makefile and writes its output to a log.
-func Build(ctx context.Context, root, target, log string) error {
-	if err := os.MkdirAll(filepath.Dir(log), 0o755); err != nil {
-		return fmt.Errorf("create a log folder: %w", err)
-	}
-	f, err := os.Create(log)
+// Build runs a target of the Makefile; its output is <target>.log in the folder logs.
+func Build(ctx context.Context, root, target, logs string) error {
+	path, err := exec.LookPath("make")
 	if err != nil {
-		return fmt.Errorf("create the build's log: %w", err)
+		return fmt.Errorf("missing: make: %w", err)
 	}
-	defer f.Close()
-	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", target)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, f, f
-	if err := cmd.Run(); err != nil {
-		text, _ := os.ReadFile(log)
-		return fmt.Errorf("make %s: %w, see %s\n%s", target, err, log, text[max(0, len(text)-3000):])
-	}
-	return nil
+	return process.Run(ctx, process.Spec{Name: target, Path: path, Args: []string{"--no-print-directory", target}, Dir: root, Env: os.Environ(), Logs: logs})
 }
 
 // Collector is a running collector.

@@ -8,12 +8,14 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -100,6 +102,25 @@ func Start(s Spec) (*Process, error) {
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// Run runs a program to its end, or ends it and all that it started when ctx is
+// over. An error shows the end of its output.
+func Run(ctx context.Context, s Spec) error {
+	_ = os.Remove(filepath.Join(s.Logs, s.Name+".log")) // the output of an earlier time explains nothing
+	p, err := Start(s)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("%s: %w", s.Name, ctx.Err()), p.Stop(2*time.Second))
+	}
+	if p.err != nil {
+		return fmt.Errorf("%s %s: %w, see %s\n%s", s.Path, strings.Join(s.Args, " "), p.err, p.Log, p.Tail(3000))
+	}
+	return nil
 }
 
 // Done is closed when the program itself has ended.

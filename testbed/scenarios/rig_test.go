@@ -113,7 +113,7 @@ func setUp(ctx context.Context) (*rig, error) {
 	}
 	var venv airflow.Venv
 	err = board.Do("install Airflow", func() (err error) {
-		venv, err = airflow.Install(root)
+		venv, err = airflow.Install(ctx, root)
 		return err
 	})
 	if err != nil {

@@ -84,7 +84,7 @@ func (s *stage) prepare(ctx context.Context, root string) error {
 	var buildErr, airflowErr error
 	wg.Go(func() {
 		buildErr = s.board.Do(stepBuild, func() error {
-			return collector.Build(ctx, root, "build-slim", filepath.Join(s.home, "logs", "build.log"))
+			return collector.Build(ctx, root, "build-slim", filepath.Join(s.home, "logs"))
 		})
 		if buildErr != nil {
 			cancel()
@@ -105,7 +105,7 @@ func (s *stage) prepare(ctx context.Context, root string) error {
 func (s *stage) startAirflow(ctx context.Context, root, file string, lineage int) error {
 	var venv airflow.Venv
 	err := s.board.Do(stepInstall, func() (err error) {
-		venv, err = airflow.Install(root)
+		venv, err = airflow.Install(ctx, root)
 		return err
 	})
 	if err != nil {
