@@ -28,8 +28,9 @@ func (b *batch) problem(o observation.Observation) error {
 			return nil
 		}
 	}
-	// A job that never ran because another failed is a symptom of that one.
-	if o.Run != nil && o.Run.Phase == observation.PhaseUpstream {
+	// A job that never ran because another failed is a symptom of that one, and a
+	// service's error alone is none of ours: both only add to what is there.
+	if o.Kind == observation.Failure || o.Run != nil && o.Run.Phase == observation.PhaseUpstream {
 		return nil
 	}
 	return b.open(o)

@@ -233,7 +233,11 @@ func (l *look) sameDAG(job entity.Ref) []entity.Ref {
 func (l *look) evidenceCleared() error {
 	for _, e := range l.i.Evidence {
 		o := e.Observation
-		if o.Polarity != observation.Problem || o.Kind == observation.RunState {
+		if o.Polarity != observation.Problem || o.Kind == observation.RunState || o.Kind == observation.Failure {
+			continue
+		}
+		// How long a job took or how full a pool was is history once the run is over.
+		if o.Kind == observation.Anomaly && o.Entity.Kind != entity.Dataset && len(l.runs) > 0 {
 			continue
 		}
 		c := incident.Condition{Name: TroubleCleared, Entity: o.Entity, Holds: e.Cleared, Silent: !e.Cleared, LastSeen: e.LastSeen, Detail: string(o.Kind)}

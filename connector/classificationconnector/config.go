@@ -1,0 +1,38 @@
+package classificationconnector
+
+import (
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/collector/component"
+)
+
+// Config of the connector.
+type Config struct {
+	// Reliability is the ID of the reliability extension.
+	Reliability component.ID `mapstructure:"reliability"`
+	// MaxObservationsPerBatch bounds what is read from one batch of telemetry.
+	MaxObservationsPerBatch int `mapstructure:"max_observations_per_batch"`
+	// MaxBacklog bounds the observations that wait in memory while the state cannot
+	// be written; beyond it batches are refused and their senders send them again.
+	MaxBacklog int `mapstructure:"max_backlog"`
+}
+
+func createDefaultConfig() component.Config {
+	return &Config{Reliability: component.MustNewID("reliability"), MaxObservationsPerBatch: 20_000, MaxBacklog: 50_000}
+}
+
+// Validate implements xconfmap.Validator.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Reliability == (component.ID{}) {
+		errs = append(errs, errors.New("reliability: must name the reliability extension"))
+	}
+	if c.MaxObservationsPerBatch < 1 {
+		errs = append(errs, fmt.Errorf("max_observations_per_batch: must be at least 1, is %d", c.MaxObservationsPerBatch))
+	}
+	if c.MaxBacklog < 0 {
+		errs = append(errs, fmt.Errorf("max_backlog: must not be negative, is %d", c.MaxBacklog))
+	}
+	return errors.Join(errs...)
+}
