@@ -257,10 +257,12 @@ func TestTaskLog(t *testing.T) {
 	t.Run("a task that writes what it likes", func(t *testing.T) {
 		t.Parallel()
 		body := `{"event":"a","error_detail":"mine"}` + "\n" + `{"event":"b","error_detail":[]}` + "\n" +
-			`{"event":"` + strings.Repeat("x", maxRecord) + `"}` + "\n" + `{"event":"c","error_detail":[{"exc_type":"E","exc_value":"v"}]}` + "\n" + `{"event":"d"}`
+			`{"event":"` + strings.Repeat("x", maxRecord) + `"}` + "\n" + `{"event":"c","exit_code":3,"signal_name":"SIGKILL","error_detail":[{"exc_type":"E","exc_value":"v","exceptions":[[{"exc_type":"M","exc_value":"m"}],[]]}]}` + "\n" + `{"event":"d"}`
 		log, err := newTestClient(t, lines(body), nil).TaskLog(t.Context(), "d", "r", "t", 0, 1, LogLimits{MaxBytes: 4 << 20, MaxLines: 9, MaxLine: 9})
 		require.NoError(t, err)
 		assert.Equal(t, "E", log.Exception.Type)
+		assert.Equal(t, []Exception{{Type: "M", Message: "m"}}, log.Exception.Group)
+		assert.Contains(t, log.Exception.Stacktrace(), "member M: m")
 		assert.Len(t, log.Lines, 4)
 	})
 	t.Run("no JSON", func(t *testing.T) {

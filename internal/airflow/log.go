@@ -40,6 +40,9 @@ type LogLine struct {
 	Level     string    `json:"level"`
 	Logger    string    `json:"logger"`
 	Event     string    `json:"event"`
+	// ExitCode and Signal tell how a process ended, where the message is about that.
+	ExitCode *int   `json:"exit_code"`
+	Signal   string `json:"signal_name"`
 }
 
 // Exception is a Python exception with those that caused it. It is as Airflow
@@ -51,6 +54,8 @@ type Exception struct {
 	Frames []Frame
 	// Causes are the chained exceptions, nearest first.
 	Causes []Exception
+	// Group are the members of an exception group.
+	Group []Exception
 	// Explicit is true of a cause that was named with "raise … from".
 	Explicit bool
 }
@@ -88,6 +93,9 @@ func (e *Exception) write(b *strings.Builder) {
 		b.WriteString(": " + e.Message)
 	}
 	b.WriteString("\n")
+	for _, m := range e.Group {
+		b.WriteString("  member " + m.Type + ": " + m.Message + "\n")
+	}
 }
 
 // errorDetail is how Airflow's structured log tells an exception (structlog's
@@ -97,6 +105,8 @@ type errorDetail struct {
 	Value   string  `json:"exc_value"`
 	IsCause bool    `json:"is_cause"`
 	Frames  []Frame `json:"frames"`
+	// Exceptions are the chains of a group's members.
+	Exceptions [][]errorDetail `json:"exceptions"`
 }
 
 // Bounds of one exception; Python's own recursion limit is 1000 frames.
@@ -182,6 +192,9 @@ func (l *TaskLog) add(raw []byte, limits LogLimits) error {
 		if len(rec.Event) > limits.MaxLine {
 			rec.Event = strings.ToValidUTF8(rec.Event[:limits.MaxLine], "")
 		}
+		if len(rec.Signal) > limits.MaxLine {
+			rec.Signal = ""
+		}
 		if len(l.Lines) >= limits.MaxLines {
 			l.Lines = append(l.Lines[:0], l.Lines[1:]...)
 		}
@@ -206,5 +219,11 @@ func (d errorDetail) exception() Exception {
 	if len(frames) > maxFrames {
 		frames = frames[len(frames)-maxFrames:]
 	}
-	return Exception{Type: d.Type, Message: d.Value, Frames: frames, Explicit: d.IsCause}
+	e := Exception{Type: d.Type, Message: d.Value, Frames: frames, Explicit: d.IsCause}
+	for _, chain := range d.Exceptions[:min(len(d.Exceptions), maxCauses)] {
+		if len(chain) > 0 {
+			e.Group = append(e.Group, Exception{Type: chain[0].Type, Message: chain[0].Value})
+		}
+	}
+	return e
 }

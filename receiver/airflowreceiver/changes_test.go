@@ -288,7 +288,7 @@ func TestWhatIsInNoListIsAskedFor(t *testing.T) {
 	a.run("running", "dag_run_id", "gone")
 	b.poll()
 	a.tasks, a.runs = a.tasks[:1], a.runs[:1]
-	assert.Equal(t, []state{{"d/r/gone", "skipped", 0, info, ""}, {"d/gone", "aborted", 0, info, ""}}, b.poll())
+	assert.Equal(t, []state{{"d/r/gone", "skipped", 0, info, ""}, {"d/gone", "skipped", 0, info, ""}}, b.poll())
 	asked := a.count("/api/v2/dags/d/dagRuns/r/taskInstances/gone")
 	assert.Positive(t, asked)
 	b.poll()

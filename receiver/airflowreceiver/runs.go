@@ -63,13 +63,10 @@ func scan[T any](r *round, c ledger.Cursor, open []string, pages func(airflow.Fi
 	return nil
 }
 
-// gone tells the end of what Airflow no longer has: a deleted run is aborted, a
-// task skipped, as the one is that stands for mapped tasks until they are made.
+// gone tells the end of what Airflow no longer has: what a person deleted, and the
+// task that stands for mapped ones until they are made. It is no failure.
 func (r *round) gone(k ledger.Key) error {
-	run := record.Run{DAG: k.DAG, RunID: k.Run, Task: k.Task, MapIndex: k.MapIndex, Phase: observation.PhaseAborted, At: r.server, Event: "gone"}
-	if k.Task != "" {
-		run.Phase = observation.PhaseSkipped
-	}
+	run := record.Run{DAG: k.DAG, RunID: k.Run, Task: k.Task, MapIndex: k.MapIndex, Phase: observation.PhaseSkipped, At: r.server, Event: "gone"}
 	r.known.of(&run, r.server)
 	batch := r.source.NewBatch(r.now())
 	batch.AddRun(run)

@@ -3,6 +3,7 @@ package record
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -34,33 +35,92 @@ type Failure struct {
 }
 
 // NewFailure reads a failure out of the end of a log; nil where the log says nothing.
+//
 // Where no exception was logged, as when a process was killed, the last message
-// of level error or critical stands for it.
+// of level error or critical stands for it. An operator's own exception only says
+// that the program failed which it ran; then the program's last words are added to
+// the message, because they say why.
 func NewFailure(log airflow.TaskLog) *Failure {
 	f := &Failure{}
+	var message strings.Builder
+	own := false
 	if e := log.Exception; e != nil {
 		f.Type = scrub.Text(e.Type, maxType)
-		f.Message = scrub.Text(e.Message, maxMessage)
 		f.Stacktrace = scrubEnd(e.Stacktrace(), maxStack)
-		if frame, ok := userFrame(*e); ok {
+		message.WriteString(e.Message)
+		for _, m := range e.Group {
+			message.WriteString("\n" + m.Type + ": " + m.Message)
+		}
+		var frame airflow.Frame
+		if frame, own = userFrame(*e); own {
 			f.File, f.Line, f.Function = scrub.Text(frame.File, maxType), frame.Line, scrub.Text(frame.Function, maxType)
 		}
 	}
 	var tail strings.Builder
+	var output []string
+	lastError := ""
 	for _, l := range log.Lines {
-		if strings.HasPrefix(l.Event, "::group::") || strings.HasPrefix(l.Event, "::endgroup::") {
+		if preamble(l) {
 			continue
 		}
-		if log.Exception == nil && (l.Level == "error" || l.Level == "critical") {
-			f.Message = scrub.Text(l.Event, maxMessage)
-		}
 		tail.WriteString(l.Event + "\n")
+		if l.Level == "error" || l.Level == "critical" {
+			lastError = l.Event + ending(l)
+		}
+		if spoken(l) {
+			output = append(output, l.Event)
+		}
 	}
+	if log.Exception == nil {
+		message.WriteString(lastError)
+	}
+	if !own {
+		for _, line := range output[max(0, len(output)-maxOutput):] {
+			message.WriteString("\n" + line)
+		}
+	}
+	f.Message = scrub.Text(strings.TrimLeft(message.String(), "\n"), maxMessage)
 	f.Tail = strings.TrimRight(scrubEnd(tail.String(), maxTail), "\n")
 	if f.Type == "" && f.Message == "" && f.Tail == "" {
 		return nil
 	}
 	return f
+}
+
+// maxOutput is how many last lines of a program's output explain a failure.
+const maxOutput = 3
+
+// preamble is true of what Airflow itself writes before the task begins.
+func preamble(l airflow.LogLine) bool {
+	return l.Timestamp.IsZero() && l.Level == "" || strings.HasPrefix(l.Event, "::group::") || strings.HasPrefix(l.Event, "::endgroup::") ||
+		strings.HasPrefix(l.Logger, "airflow.dag_processing.") || l.Event == "Worker startup parse complete"
+}
+
+// spoken is true of the output of a task's or operator's program.
+func spoken(l airflow.LogLine) bool {
+	if l.Logger == "task.stdout" || l.Logger == "task.stderr" {
+		return true
+	}
+	if !strings.HasSuffix(l.Logger, ".SubprocessHook") {
+		return false
+	}
+	for _, own := range []string{"Tmp dir root location:", "Running command:", "Output:", "Command exited with"} {
+		if strings.HasPrefix(l.Event, own) {
+			return false
+		}
+	}
+	return true
+}
+
+// ending tells how a process ended, where a message is about that.
+func ending(l airflow.LogLine) string {
+	switch {
+	case l.Signal != "":
+		return " (" + l.Signal + ")"
+	case l.ExitCode != nil:
+		return " (exit code " + strconv.Itoa(*l.ExitCode) + ")"
+	}
+	return ""
 }
 
 // scrubEnd scrubs text and keeps its end, from the start of a line on.

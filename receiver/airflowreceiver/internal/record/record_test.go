@@ -82,7 +82,9 @@ func TestFailureIsScrubbedAndBounded(t *testing.T) {
 	}
 	f := NewFailure(airflow.TaskLog{
 		Exception: &airflow.Exception{Type: "E" + strings.Repeat("x", 500), Message: "postgres://u:hunter2@h/db " + strings.Repeat("m ", 5000), Frames: frames},
-		Lines:     []airflow.LogLine{{Event: "::group::x"}, {Event: "password=hunter2"}, {Event: strings.Repeat("tail ", 2000)}, {Event: "the end"}},
+		Lines: []airflow.LogLine{
+			{Event: "::group::x"}, {Event: "password=hunter2", Level: "info"}, {Event: strings.Repeat("tail ", 2000), Level: "info"}, {Event: "the end", Level: "info"},
+		},
 	})
 	assert.LessOrEqual(t, len(f.Type), maxType)
 	assert.LessOrEqual(t, len(f.Message), maxMessage)
@@ -97,6 +99,42 @@ func TestFailureIsScrubbedAndBounded(t *testing.T) {
 	assert.Equal(t, 7, f.Line)
 	assert.Equal(t, "load", f.Function)
 	assert.Nil(t, NewFailure(airflow.TaskLog{}))
+}
+
+func TestWhatAFailureSays(t *testing.T) {
+	t.Parallel()
+	three := 3
+	hook := "airflow.task.hooks.airflow.providers.standard.hooks.subprocess.SubprocessHook"
+	bash := &airflow.Exception{Type: "AirflowException", Message: "Bash command failed.", Frames: []airflow.Frame{{File: "/lib/python3.12/site-packages/bash.py"}}}
+	mine := &airflow.Exception{Type: "ValueError", Message: "mine", Frames: []airflow.Frame{{File: "/dags/mine.py", Line: 1}}}
+	for name, tc := range map[string]struct {
+		log  airflow.TaskLog
+		want Failure
+	}{
+		"a program that an operator ran": {airflow.TaskLog{Exception: bash, Lines: []airflow.LogLine{
+			{Level: "info", Logger: hook, Event: "Running command: ['x']"}, {Level: "info", Logger: hook, Event: "Output:"},
+			{Level: "info", Logger: hook, Event: "trying"}, {Level: "info", Logger: hook, Event: "curl: (22) error: 503"},
+			{Level: "info", Logger: hook, Event: "Command exited with return code 22"},
+		}}, Failure{Type: "AirflowException", Message: "Bash command failed.\ntrying\ncurl: (22) error: 503"}},
+		"a program of the task": {airflow.TaskLog{Lines: []airflow.LogLine{
+			{Level: "info", Logger: "task.stdout", Event: "bye"}, {Level: "error", Logger: "task", Event: "Task exited", ExitCode: &three},
+		}}, Failure{Message: "Task exited (exit code 3)\nbye"}},
+		"killed": {airflow.TaskLog{Lines: []airflow.LogLine{
+			{Level: "critical", Logger: "task", Event: "Process terminated by signal.", Signal: "SIGKILL"},
+		}}, Failure{Message: "Process terminated by signal. (SIGKILL)"}},
+		"an exception of one's own, whose output does not matter": {airflow.TaskLog{Exception: mine, Lines: []airflow.LogLine{
+			{Level: "info", Logger: "task.stdout", Event: "debug 503"},
+		}}, Failure{Type: "ValueError", Message: "mine", File: "/dags/mine.py", Line: 1}},
+		"a group": {airflow.TaskLog{Exception: &airflow.Exception{Type: "ExceptionGroup", Message: "two", Group: []airflow.Exception{{Type: "A", Message: "a"}, {Type: "B", Message: "b"}}}},
+			Failure{Type: "ExceptionGroup", Message: "two\nA: a\nB: b"}},
+	} {
+		got := NewFailure(tc.log)
+		require.NotNil(t, got, name)
+		assert.Equal(t, tc.log.Exception != nil, got.Stacktrace != "", name)
+		got.Stacktrace, got.Tail = "", ""
+		assert.Equal(t, tc.want, *got, name)
+	}
+	assert.Nil(t, NewFailure(airflow.TaskLog{Lines: []airflow.LogLine{{Event: "/logs/x.log"}, {Level: "info", Logger: "airflow.dag_processing.x", Event: "DAG bundles loaded"}}}))
 }
 
 func TestUserFrameOfACause(t *testing.T) {
