@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ type Signer struct {
 // that the log was replaced.
 func OpenSigner(dir string) (*Signer, error) {
 	path := filepath.Join(dir, KeyFile)
-	private, err := os.ReadFile(path)
+	private, err := os.ReadFile(path) //nolint:gosec // in the state folder
 	if errors.Is(err, fs.ErrNotExist) {
 		return newSigner(dir)
 	}
@@ -102,7 +103,7 @@ func parse(private string) (*Signer, error) {
 // publish writes the public key where it is missing.
 func (s *Signer) publish(dir string) error {
 	path := filepath.Join(dir, PublicFile)
-	have, err := os.ReadFile(path)
+	have, err := os.ReadFile(path) //nolint:gosec // in the state folder
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return write(dir, PublicFile, s.public+"\n", 0o644)
@@ -140,7 +141,7 @@ func write(dir, name, text string, mode fs.FileMode) (err error) {
 // ReadVerifier reads the public key in dir.
 func ReadVerifier(dir string) (note.Verifier, error) {
 	path := filepath.Join(dir, PublicFile)
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(path) //nolint:gosec // in the state folder
 	if err != nil {
 		return nil, fmt.Errorf("read the public audit key: %w", err)
 	}
@@ -213,7 +214,7 @@ func Erase(tx store.Tx, index int64, actor string) error {
 	if err := tx.EraseAudit(index); err != nil {
 		return err
 	}
-	return tx.AppendAudit(&store.AuditRecord{Actor: actor, Kind: eraseKind, Subject: fmt.Sprint(index)})
+	return tx.AppendAudit(&store.AuditRecord{Actor: actor, Kind: eraseKind, Subject: strconv.FormatInt(index, 10)})
 }
 
 // eraseKind of a record says that the payload of the record that is its subject was erased.

@@ -1,7 +1,7 @@
 package sqlite_test
 
 import (
-	"fmt"
+	"strconv"
 	"sync/atomic"
 	"testing"
 
@@ -18,7 +18,7 @@ func BenchmarkUpdate(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n++
-		require.NoError(b, s.Update(b.Context(), func(tx store.Tx) error { return transition(tx, anIncident(fmt.Sprint(n))) }))
+		require.NoError(b, s.Update(b.Context(), func(tx store.Tx) error { return transition(tx, anIncident(strconv.Itoa(n))) }))
 	}
 }
 
@@ -29,7 +29,7 @@ func BenchmarkUpdateParallel(b *testing.B) {
 	b.SetParallelism(16)
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			id := fmt.Sprint(n.Add(1))
+			id := strconv.FormatInt(n.Add(1), 10)
 			if err := s.Update(b.Context(), func(tx store.Tx) error { return transition(tx, anIncident(id)) }); err != nil {
 				b.Error(err)
 				return

@@ -16,7 +16,7 @@ const lockName = "lock"
 type lock struct{ file *os.File }
 
 func takeLock(dir string) (*lock, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // in the state folder
 	if err != nil {
 		return nil, fmt.Errorf("lock the state folder: %w", err)
 	}

@@ -19,7 +19,7 @@ func unlockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_UN)
 
 // syncFolder makes the names of new files durable.
 func syncFolder(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // the state folder
 	if err != nil {
 		return err
 	}

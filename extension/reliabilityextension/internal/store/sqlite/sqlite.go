@@ -112,7 +112,7 @@ func (s *Store) open(maxBytes int64) error {
 	}
 	path := filepath.Join(s.dir, FileName)
 	// SQLite gives its other files the permissions of the database.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // in the state folder
 	if err != nil {
 		return fmt.Errorf("open the state: %w", err)
 	}
@@ -257,7 +257,7 @@ func (s *Store) release() error {
 		errs = append(errs, s.readers.Close())
 	}
 	if s.writer != nil {
-		errs = append(errs, s.w.connection.close(), s.writer.Close())
+		errs = append(errs, s.w.close(), s.writer.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.release())

@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
@@ -196,11 +198,47 @@ func requireFullAndBack(t *testing.T, s *sqlite.Store, makeRoom func()) {
 	require.Equal(t, int64(1), i.Version)
 }
 
-func TestAFailedStatementEndsItsTransaction(t *testing.T) {
+// Writers share transactions: the one that finds no room must not take from others
+// what they were told is stored, nor leave behind what it was told is not.
+func TestAWriterWithoutRoomLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir(), sqlite.Options{MaxBytes: 1 << 20})
+	const writers, each = 8, 30
+	var stored [writers][each]bool
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for n := range each {
+				value := []byte("small")
+				if (w+n)%4 == 0 {
+					value = make([]byte, 900<<10) // finds no room beside another
+				}
+				err := setMeta(s, fmt.Sprintf("%d-%d", w, n), value)
+				stored[w][n] = err == nil
+				if err != nil {
+					assert.ErrorIs(t, err, store.ErrFull)
+				}
+			}
+		})
+	}
+	group.Wait()
+	refused := 0
+	for w := range writers {
+		for n := range each {
+			require.Equal(t, stored[w][n], getMeta(t, s, fmt.Sprintf("%d-%d", w, n)) != nil, "%d-%d", w, n)
+			if !stored[w][n] {
+				refused++
+			}
+		}
+	}
+	require.Positive(t, refused)
+}
+
+// What a method refuses on sight, such as a number that JSON has no word for, touches
+// nothing: its caller may go on.
+func TestARefusedRowLeavesItsTransactionUsable(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir(), sqlite.Options{})
-	// The second plan breaks on a number that JSON has no word for; that is the maker's
-	// error and the rest may stay. A user is asked for next: still one transaction.
 	require.NoError(t, s.Update(t.Context(), func(tx store.Tx) error {
 		bad := anIncident("inc-bad")
 		bad.Confidence = nan()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,8 +38,8 @@ type session struct {
 }
 
 func (s *session) restore() {
-	for i := len(s.undo) - 1; i >= 0; i-- {
-		s.undo[i]()
+	for _, put := range slices.Backward(s.undo) {
+		put()
 	}
 	s.undo = nil
 }

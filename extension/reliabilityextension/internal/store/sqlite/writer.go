@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 )
@@ -197,8 +198,8 @@ func (w *writer) rollback(err error) {
 	_ = w.exec(`ROLLBACK`)
 	b := w.open
 	w.open = nil
-	for i := len(b.undo) - 1; i >= 0; i-- {
-		b.undo[i]()
+	for _, put := range slices.Backward(b.undo) {
+		put()
 	}
 	b.err = err
 	close(b.done)

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"testing"
@@ -94,7 +93,7 @@ func factNumbers(t *testing.T, open Open) {
 	s := opened(t, open, store.Bounds{})
 	values := []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.MaxFloat64, math.SmallestNonzeroFloat64, 1 << 53, -0.1}
 	for n, v := range values {
-		putFacts(t, s, fact(rows, fmt.Sprint(n), v, n), fact(rows, fmt.Sprint(n), v, n))
+		putFacts(t, s, fact(rows, strconv.Itoa(n), v, n), fact(rows, strconv.Itoa(n), v, n))
 	}
 	points := history(t, s, rows)
 	require.Len(t, points, len(values), "none of them differs from itself")

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -122,7 +123,7 @@ func outboxLeave(t *testing.T, open Open) {
 func outboxBound(t *testing.T, open Open) {
 	s := opened(t, open, store.Bounds{MaxOutbox: 3})
 	for n := range 5 {
-		put(t, s, newIncident(fmt.Sprint(n), at(0)))
+		put(t, s, newIncident(strconv.Itoa(n), at(0)))
 	}
 	sent, _ := waiting(t, s, "late", 0)
 	require.Equal(t, []string{"2/1", "3/1", "4/1"}, sent)
