@@ -5,12 +5,19 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/collector/component"
+
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/classify"
 )
 
 // Config of the connector.
 type Config struct {
 	// Reliability is the ID of the reliability extension.
 	Reliability component.ID `mapstructure:"reliability"`
+	// Rules are added to those that ship with the product; one of the same name
+	// replaces it, or takes it out where it is disabled.
+	Rules []classify.Rule `mapstructure:"rules"`
+	// RulesFile is a YAML file with further rules under the key "rules".
+	RulesFile string `mapstructure:"rules_file"`
 	// MaxObservationsPerBatch bounds what is read from one batch of telemetry.
 	MaxObservationsPerBatch int `mapstructure:"max_observations_per_batch"`
 	// MaxBacklog bounds the observations that wait in memory while the state cannot
@@ -33,6 +40,9 @@ func (c *Config) Validate() error {
 	}
 	if c.MaxBacklog < 0 {
 		errs = append(errs, fmt.Errorf("max_backlog: must not be negative, is %d", c.MaxBacklog))
+	}
+	if _, err := newJudge(c, nil); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -1,36 +1,40 @@
 package classificationconnector
 
 import (
-	"strings"
+	"fmt"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/connector/classificationconnector/internal/reading"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/classify"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/classify/failure"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
 )
 
-type interim struct{}
+// judge is the rules: those that ship with the product, the file's, the config's.
+type judge struct{ rules *classify.Set }
 
-func newJudge(*Config, func(string)) (reading.Judge, error) { return interim{}, nil }
-
-func (interim) Error(t, m, s string) *observation.Error {
-	return &observation.Error{Type: t, Message: m, Stacktrace: s}
+func newJudge(cfg *Config, failed func(rule string)) (judge, error) {
+	lists := [][]classify.Rule{classify.Default()}
+	if cfg.RulesFile != "" {
+		fromFile, err := classify.Load(cfg.RulesFile)
+		if err != nil {
+			return judge{}, fmt.Errorf("rules_file: %w", err)
+		}
+		lists = append(lists, fromFile)
+	}
+	rules, err := classify.Compile(append(lists, cfg.Rules)...)
+	if err != nil {
+		return judge{}, fmt.Errorf("rules: %w", err)
+	}
+	rules.Failed = failed
+	return judge{rules}, nil
 }
 
-func (interim) Propose(o *observation.Observation) *observation.Hypothesis {
-	if o.Series != nil {
-		if o.Series.Metric == "data.dataset.load.rows" {
-			return &observation.Hypothesis{Class: "data_quality_breach", Confidence: .85, Rule: "volume"}
-		}
-		return nil
-	}
-	if o.Error == nil {
-		return nil
-	}
-	text := strings.ToLower(o.Error.Type + " " + o.Error.Message + " " + o.Error.Stacktrace)
-	switch {
-	case strings.Contains(text, "503") || strings.Contains(text, "timeout"):
-		return &observation.Hypothesis{Class: "transient_failure", Confidence: .9, Rule: "interim"}
-	case strings.Contains(text, "keyerror") || strings.Contains(text, "typeerror"):
-		return &observation.Hypothesis{Class: "deterministic_bug", Confidence: .9, Rule: "interim"}
-	}
-	return nil
+// Error implements reading.Judge.
+func (judge) Error(exceptionType, message, stacktrace string) *observation.Error {
+	e := failure.Read(failure.Text{Type: exceptionType, Message: message, Stacktrace: stacktrace}).Error
+	return &e
+}
+
+// Propose implements reading.Judge.
+func (j judge) Propose(o *observation.Observation) *observation.Hypothesis {
+	return j.rules.Classify(o, nil)
 }
