@@ -106,22 +106,30 @@ func (f *File) Load(ctx context.Context, load int64) (Load, error) {
 // Close closes the file.
 func (f *File) Close() error { return f.db.Close() }
 
-// FileRun reads one run from the metadata of an Airflow on SQLite: its state,
-// the load it owes (the pipelines name it by the milliseconds of the run's
-// run_after), and how many tries its task has made.
-func FileRun(ctx context.Context, path, dag, run, task string) (state string, load int64, tries int, err error) {
+// TaskRun is one run and one of its tasks, by Airflow's own word.
+type TaskRun struct {
+	State string    // of the run
+	Load  int64     // that the run owes: the pipelines name it by the milliseconds of its run_after
+	Tries int       // of the task
+	Ended time.Time // when the task's latest try ended
+}
+
+// FileRun reads one run from the metadata of an Airflow on SQLite.
+func FileRun(ctx context.Context, path, dag, run, task string) (TaskRun, error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(10000)")
 	if err != nil {
-		return "", 0, 0, fmt.Errorf("open Airflow's metadata: %w", err)
+		return TaskRun{}, fmt.Errorf("open Airflow's metadata: %w", err)
 	}
 	defer db.Close()
+	var r TaskRun
 	var after time.Time
-	if err := db.QueryRowContext(ctx, "SELECT state, run_after FROM dag_run WHERE dag_id = ? AND run_id = ?", dag, run).Scan(&state, &after); err != nil {
-		return "", 0, 0, fmt.Errorf("read the run %s of %s: %w", run, dag, err)
-	}
-	err = db.QueryRowContext(ctx, "SELECT coalesce(max(try_number), 0) FROM task_instance WHERE dag_id = ? AND run_id = ? AND task_id = ?", dag, run, task).Scan(&tries)
+	var ended sql.NullTime
+	err = db.QueryRowContext(ctx, `SELECT r.state, r.run_after, t.try_number, t.end_date FROM dag_run r
+		JOIN task_instance t ON t.dag_id = r.dag_id AND t.run_id = r.run_id
+		WHERE r.dag_id = ? AND r.run_id = ? AND t.task_id = ?`, dag, run, task).Scan(&r.State, &after, &r.Tries, &ended)
 	if err != nil {
-		return "", 0, 0, fmt.Errorf("read the tries of %s: %w", task, err)
+		return TaskRun{}, fmt.Errorf("read the run %s of %s: %w", run, dag, err)
 	}
-	return state, after.UnixMilli(), tries, nil
+	r.Load, r.Ended = after.UnixMilli(), ended.Time
+	return r, nil
 }

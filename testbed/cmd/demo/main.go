@@ -106,7 +106,7 @@ func tools() error {
 
 // claim empties the demo's folder and keeps a second demo out of it.
 func claim(home string) (unlock func(), err error) {
-	if err := os.MkdirAll(home, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(home), 0o755); err != nil {
 		return nil, fmt.Errorf("create the demo's folder: %w", err)
 	}
 	lock, err := os.OpenFile(home+".lock", os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // an empty file
@@ -124,6 +124,10 @@ func claim(home string) (unlock func(), err error) {
 	if err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("empty the demo's folder: %w", err)
+	}
+	if err := os.Mkdir(home, 0o755); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("create the demo's folder: %w", err)
 	}
 	return func() { lock.Close() }, nil
 }

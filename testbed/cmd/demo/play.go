@@ -26,7 +26,7 @@ func (s *stage) play(ctx context.Context) (*result, error) {
 			if err != nil {
 				return err
 			}
-			if healthy, err = s.warehouse.Load(ctx, load); err != nil {
+			if healthy, err = s.warehouse.Load(ctx, load.Load); err != nil {
 				return err
 			}
 			if healthy.Rows != rows || healthy.Duplicates() != 0 {
@@ -47,18 +47,18 @@ func (s *stage) play(ctx context.Context) (*result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the pipeline does not fail as planned: %w", err)
 	}
-	r.Failed = time.Now()
-	before, err := s.warehouse.Load(ctx, load)
+	r.Failed = load.Ended
+	before, err := s.warehouse.Load(ctx, load.Load)
 	if err != nil {
 		return nil, err
 	}
 	r.Before = before.Rows
-	tale.say(r.Failed, "broken", "Airflow gives the run up: task extract failed. orders: %s of %s rows", thousands(before.Rows), thousands(rows))
+	tale.say(r.Failed, "broken", "Airflow gives up: task extract failed. orders: %s of %s rows", thousands(before.Rows), thousands(rows))
 	closed, err := s.follow(ctx, tale)
 	if err != nil {
 		return nil, err
 	}
-	return r, s.judge(ctx, r, closed, load)
+	return r, s.judge(ctx, r, closed, load.Load)
 }
 
 // follow tells the course of the incident until it is closed or given up.
@@ -102,12 +102,12 @@ func (s *stage) judge(ctx context.Context, r *result, i *collector.Incident, loa
 	if err != nil {
 		return err
 	}
-	state, _, tries, err := oracle.FileRun(ctx, s.metadata(), "orders", broken, "extract")
+	run, err := s.asked(ctx, broken)
 	if err != nil {
 		return err
 	}
 	r.fill(i)
-	r.Owed, r.After, r.Duplicates, r.Tries, r.Run = rows, after.Rows, after.Duplicates(), tries, state
+	r.Owed, r.After, r.Duplicates, r.Tries, r.Run = rows, after.Rows, after.Duplicates(), run.Tries, run.State
 	r.SetUp = r.Broke.Sub(s.began)
 	calls := 0
 	for _, step := range i.Steps {
@@ -118,14 +118,14 @@ func (s *stage) judge(ctx context.Context, r *result, i *collector.Incident, loa
 	switch {
 	case i.State != "resolved":
 		r.Verdict = fmt.Sprintf("the incident is %s (%s): %s", i.State, i.Reason, i.Detail)
-	case state != "success":
-		r.Verdict = "the collector says resolved, but Airflow's run is " + state
+	case run.State != "success":
+		r.Verdict = "the collector says resolved, but Airflow's run is " + run.State
 	case after.Rows != rows || after.Duplicates() != 0:
 		r.Verdict = fmt.Sprintf("the collector says resolved, but orders has %d of %d rows, %d of them twice", after.Rows, rows, after.Duplicates())
 	case s.refused() == 0:
 		r.Verdict = "the source was never refused: nothing was shown"
-	case tries != 1+calls:
-		r.Verdict = fmt.Sprintf("the collector tells of %d calls, but the task was tried %d times", calls, tries)
+	case run.Tries != 1+calls:
+		r.Verdict = fmt.Sprintf("the collector tells of %d calls, but the task was tried %d times", calls, run.Tries)
 	default:
 		r.Healed = true
 		r.Verdict = fmt.Sprintf("orders: %s of %s rows → %s, no duplicates, %s", thousands(r.Before), thousands(rows), thousands(after.Rows), i.Closed.Sub(r.Failed).Round(time.Second))

@@ -35,7 +35,8 @@ type stage struct {
 	collector *collector.Collector
 	source    *source.Source
 	warehouse *oracle.File
-	config    string
+	config    string // path
+	binary    string // of the collector
 }
 
 // The steps of the set-up.
@@ -84,6 +85,10 @@ func (s *stage) prepare(ctx context.Context, root string) error {
 	var buildErr, airflowErr error
 	wg.Go(func() {
 		buildErr = s.board.Do(stepBuild, func() error {
+			if s.binary = os.Getenv("SELFHEAL_COLLECTOR"); s.binary != "" {
+				return nil // built already, somewhere else
+			}
+			s.binary = filepath.Join(root, "build", "otelcol-selfheal-slim")
 			return collector.Build(ctx, root, "build-slim", filepath.Join(s.home, "logs"))
 		})
 		if buildErr != nil {
@@ -99,7 +104,7 @@ func (s *stage) prepare(ctx context.Context, root string) error {
 	if err := errors.Join(buildErr, airflowErr); err != nil {
 		return err
 	}
-	return s.board.Do(stepCollector, func() error { return s.startCollector(ctx, root, file, lineage) })
+	return s.board.Do(stepCollector, func() error { return s.startCollector(ctx, file, lineage) })
 }
 
 func (s *stage) startAirflow(ctx context.Context, root, file string, lineage int) error {
@@ -131,7 +136,7 @@ func (s *stage) startAirflow(ctx context.Context, root, file string, lineage int
 
 type edge struct{ Job, Input, Output string }
 
-func (s *stage) startCollector(ctx context.Context, root, file string, lineage int) error {
+func (s *stage) startCollector(ctx context.Context, file string, lineage int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	api, err := process.Port()
@@ -152,26 +157,28 @@ func (s *stage) startCollector(ctx context.Context, root, file string, lineage i
 	if err != nil {
 		return fmt.Errorf("write the collector's config: %w", err)
 	}
-	s.collector = collector.New("collector", filepath.Join(root, "build", "otelcol-selfheal-slim"), s.config, state,
+	s.collector = collector.New("collector", s.binary, s.config, state,
 		filepath.Join(s.home, "logs"), fmt.Sprintf("http://127.0.0.1:%d", api), "AIRFLOW_PASSWORD="+airflow.Password)
 	return s.collector.Start(ctx)
 }
 
-// load runs the pipeline once and waits for its end.
-func (s *stage) load(ctx context.Context, run, wanted string) (int64, error) {
+// load runs the pipeline once, waits for its end, and tells of its first task.
+func (s *stage) load(ctx context.Context, run, wanted string) (oracle.TaskRun, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if err := s.airflow.Trigger(ctx, "orders", run, nil); err != nil {
-		return 0, err
+		return oracle.TaskRun{}, err
 	}
 	if _, err := s.airflow.WaitRun(ctx, "orders", run, wanted); err != nil {
-		return 0, err
+		return oracle.TaskRun{}, err
 	}
-	_, load, _, err := oracle.FileRun(ctx, s.metadata(), "orders", run, "extract")
-	return load, err
+	return s.asked(ctx, run)
 }
 
-func (s *stage) metadata() string { return filepath.Join(s.home, "airflow", "airflow.db") }
+// asked asks Airflow's own database.
+func (s *stage) asked(ctx context.Context, run string) (oracle.TaskRun, error) {
+	return oracle.FileRun(ctx, filepath.Join(s.home, "airflow", "airflow.db"), "orders", run, "extract")
+}
 
 func (s *stage) close() {
 	s.board.Close()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"path"
 	"sort"
 	"strconv"
 	"strings"
@@ -19,7 +20,7 @@ type tale struct {
 
 // say prints one line with the time since the source broke.
 func (t *tale) say(at time.Time, what, format string, args ...any) {
-	t.print("  %6.1f s  %-10s %s", at.Sub(t.began).Seconds(), what, fmt.Sprintf(format, args...))
+	t.print("  %6.1f s  %-11s %s", at.Sub(t.began).Seconds(), what, fmt.Sprintf(format, args...))
 }
 
 // once reports whether this is new under the key.
@@ -36,45 +37,54 @@ func (t *tale) once(key, value string) bool {
 
 func (t *tale) tell(i *collector.Incident) {
 	if t.once(i.ID, "detected") {
-		t.say(i.Detected, "detected", "%s", i.Title)
+		t.say(i.Detected, "detected", "%s", short(i.Title))
 		t.cause(i)
 	}
-	if t.once(i.ID+"class", i.Class+i.Rule) && i.Class != "" {
+	if i.Class != "" && t.once(i.ID+"class", i.Class+i.Rule) {
 		t.say(first(i.Updated, i.Detected), "classified", "%s, %.0f %% sure%s", strings.ReplaceAll(i.Class, "_", " "), 100*i.Confidence, t.why(i))
 		if len(i.AtRisk) > 0 {
-			t.print("%22s%s", "", "at risk: "+names(i.AtRisk))
+			t.more("at risk: " + names(i.AtRisk))
 		}
 	}
 	if d := i.Decision; d != nil && t.once(i.ID+"decision", d.At.String()+d.Chosen) {
-		t.say(first(d.At, i.Decided), "decided", "%s: %s%s", d.Chosen, d.Why, given(" (policy ", d.Policy, ")"))
+		t.say(first(d.At, i.Decided), "decided", "%s%s", d.Chosen, given(" by policy ", d.Policy, ""))
+		t.more("because " + d.Why)
 		for _, a := range d.Alternatives {
-			allowed := "not allowed"
-			if a.Allowed {
-				allowed = "allowed"
-			}
-			t.print("%22s%s", "", fmt.Sprintf("· %-29s %5.2f, %s%s", a.Name, a.Score, allowed, given(": ", strings.Join(a.Reasons, "; "), "")))
+			t.more(fmt.Sprintf("· %-29s %5.2f %s", a.Name, a.Score, strings.Join(a.Reasons, "; ")))
 		}
 	}
 	for _, s := range i.Steps {
-		if t.once(s.PlanID, s.Outcome) {
-			t.say(first(s.At, i.Updated), "act", "%s%s", s.Summary, given(" — ", s.Outcome, ""))
+		// What is pending or begun is not done, and what is verified is told at the end.
+		if s.Outcome != "pending" && s.Outcome != "begun" && s.Outcome != "verified" && t.once(s.PlanID, s.Outcome) {
+			t.say(first(i.Acted, i.Updated), "acted", "%s: %s", s.Summary, s.Outcome)
 		}
-	}
-	if i.Reason != "" && t.once(i.ID+"reason", i.State+i.Reason) && i.State != "resolved" {
-		t.say(first(i.Updated, i.Detected), i.State, "%s", i.Detail)
 	}
 	if v := i.Verification; v != nil {
 		t.conditions(i, v)
+	} else if i.Detail != "" && t.once(i.ID+"reason", i.State+i.Reason) {
+		t.say(first(i.Updated, i.Detected), strings.ReplaceAll(either(i.Reason, i.State), "_", " "), "%s", i.Detail)
 	}
-	if i.State == "resolved" && t.once(i.ID+"closed", i.Reason) {
-		t.say(first(i.Closed, i.Updated), "verified", "%s", i.Detail)
+	switch {
+	case i.State == "resolved" && t.once(i.ID+"end", i.State):
+		held := i.Detail
+		if i.Verification != nil {
+			held = fmt.Sprintf("all of it held for %s", i.Verification.Window)
+		}
+		t.say(first(i.Closed, i.Updated), "verified", "%s", held)
+	case (i.State == "escalated" || i.State == "suppressed") && t.once(i.ID+"end", i.State+i.Reason):
+		t.say(i.Updated, i.State, "%s", i.Detail)
 	}
 }
+
+// more prints what belongs to the line before.
+func (t *tale) more(text string) { t.print("%23s%s", "", text) }
 
 func (t *tale) cause(i *collector.Incident) {
 	for _, e := range i.Evidence {
 		if x := e.Observation.Error; x != nil && x.Message != "" {
-			t.print("%22s%s", "", short(x.Type+": "+x.Message)+given(" at ", x.Location, ""))
+			if x.Location != "" {
+				t.more("at " + x.Location)
+			}
 			return
 		}
 	}
@@ -99,7 +109,7 @@ func (t *tale) conditions(i *collector.Incident, v *collector.Verification) {
 			mark = "?"
 		}
 		if t.once(i.ID+c.Name+c.Entity.Name, mark+c.Detail) {
-			t.say(first(i.Updated, v.Since), "verify", "%s %s%s", mark, strings.ReplaceAll(c.Name, "_", " "), given(": ", c.Detail, ""))
+			t.say(first(i.Updated, v.Since), "verify", "%s %s%s", mark, strings.ReplaceAll(c.Name, "_", " "), given(": ", base(c.Detail), ""))
 		}
 	}
 }
@@ -107,14 +117,28 @@ func (t *tale) conditions(i *collector.Incident, v *collector.Verification) {
 func names(refs []collector.Ref) string {
 	var all []string
 	for _, r := range refs {
-		name := r.Name
-		if k := strings.LastIndex(name, "/"); k >= 0 {
-			name = name[k+1:] // the path of a SQLite file says nothing here
-		}
-		all = append(all, name)
+		all = append(all, base(r.Name))
 	}
 	sort.Strings(all)
 	return strings.Join(all, ", ")
+}
+
+// base leaves out the folder of a SQLite file, which says nothing here.
+func base(text string) string {
+	if strings.HasPrefix(text, "/") {
+		name, rest, _ := strings.Cut(text, " ")
+		return strings.TrimSpace(path.Base(name) + " " + rest)
+	}
+	return text
+}
+
+func either(words ...string) string {
+	for _, w := range words {
+		if w != "" {
+			return w
+		}
+	}
+	return ""
 }
 
 func given(before, text, after string) string {
