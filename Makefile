@@ -46,6 +46,7 @@ lint: check-tools ## Run golangci-lint
 .PHONY: build
 build: check-tools ## Build the collector into build/ (eight minutes cold on two cores)
 	cd cmd/otelcol-selfheal && CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o ../../$(BUILD)/otelcol-selfheal .
+	CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o $(BUILD)/selfheal ./cmd/selfheal
 
 .PHONY: build-slim
 build-slim: tools ## Build the slim collector into build/, for sidecars

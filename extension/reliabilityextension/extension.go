@@ -19,18 +19,18 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/api"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/audit"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/decision"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/engine"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/metadata"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/policy"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store/sqlite"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/users"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/verification"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/audit"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/reliability"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store/sqlite"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/users"
 )
 
 const (

@@ -16,8 +16,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/engine"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/users"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/users"
 )
 
 //go:embed openapi.yaml

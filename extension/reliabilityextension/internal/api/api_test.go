@@ -22,12 +22,12 @@ import (
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/engine"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/policy"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store/sqlite"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/users"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store/sqlite"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/users"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/users"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/users"
 )
 
 func (s *server) silences(r request) (any, error) {

@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 var states = []incident.State{incident.Open, incident.Planned, incident.AwaitingApproval, incident.Acting, incident.Verifying, incident.Resolved, incident.Escalated, incident.Suppressed}

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 

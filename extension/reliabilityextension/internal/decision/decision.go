@@ -16,11 +16,11 @@ import (
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/graph"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/policy"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // Settings of the choice.

@@ -10,11 +10,11 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // target is what would be acted on.

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // batch is one transaction's view of the incidents: those that it changes are

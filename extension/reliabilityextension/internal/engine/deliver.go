@@ -11,7 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/record"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 const (

@@ -9,12 +9,12 @@ import (
 
 	"github.com/gobwas/glob"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/reliability"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // refusedFor is how long a plan rests after a call was refused.

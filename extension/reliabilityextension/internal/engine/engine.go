@@ -20,12 +20,12 @@ import (
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/decision"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/graph"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/policy"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/verification"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // Settings are the engine's bounds and windows. All durations are positive.

@@ -7,12 +7,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/reliability"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 

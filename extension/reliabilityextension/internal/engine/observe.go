@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // Observe implements reliability.Intake.

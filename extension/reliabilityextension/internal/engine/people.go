@@ -8,9 +8,9 @@ import (
 
 	"github.com/gobwas/glob"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // ErrInvalid: what a person asked for makes no sense; the text says why.

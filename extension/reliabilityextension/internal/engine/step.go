@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/decision"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/verification"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // Tick moves every incident as far as it can go now. It is called about once a

@@ -13,13 +13,13 @@ import (
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/decision"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/policy"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store/sqlite"
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/verification"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store/sqlite"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 

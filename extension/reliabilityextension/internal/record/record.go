@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 

@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 

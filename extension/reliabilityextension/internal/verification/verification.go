@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/graph"
-	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/store"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
 // Names of conditions.
