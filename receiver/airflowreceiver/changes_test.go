@@ -67,7 +67,7 @@ func TestEachChangeOnceAndTheUnfinishedEachPoll(t *testing.T) {
 	assert.Equal(t, []state{{id, "failed", 3, fatal, "BugError"}}, b.poll())
 	assert.Empty(t, b.poll())
 	assert.Zero(t, a.count("/api/v2/dags/d/dagRuns/r/taskInstances/t/tries"), "nothing was missed, so nobody asked")
-	require.NoError(t, b.poller.lastError)
+	require.NoError(t, b.err)
 
 	a.task("upstream_failed", 3, "end_date", a.now, "id", "x")
 	assert.Equal(t, []state{{id, "upstream_failed", 3, warn, ""}}, b.poll())
@@ -175,7 +175,7 @@ func TestWhatWasRefusedComesAgain(t *testing.T) {
 	for range 3 {
 		assert.Empty(t, b.poll())
 	}
-	require.ErrorContains(t, b.poller.lastError, "the queue is full")
+	require.ErrorContains(t, b.err, "the queue is full")
 	assert.Positive(t, b.total("airflow_errors", "refused"))
 
 	// Far longer than the overlap later, everything is still told.
@@ -184,7 +184,7 @@ func TestWhatWasRefusedComesAgain(t *testing.T) {
 	assert.Equal(t, []state{{"d/r/t", "failed", 1, fatal, "SourceError"}, {"d/r", "failed", 0, fatal, ""}}, b.poll())
 	assert.Len(t, b.records(vocab.EventPipelineDefinition), 2)
 	assert.Len(t, b.records(vocab.EventImportError), 1)
-	require.NoError(t, b.poller.lastError)
+	require.NoError(t, b.err)
 	require.Len(t, b.metrics, 1)
 	assert.Positive(t, b.metrics[0].DataPointCount())
 	assert.Empty(t, b.poll())
@@ -229,7 +229,7 @@ func TestAllIsToldInTheEndWhereBoundsHoldItBack(t *testing.T) {
 				for _, s := range b.poll() {
 					got[s]++
 				}
-				require.NoError(t, b.poller.lastError)
+				require.NoError(t, b.err)
 			}
 			assert.Equal(t, want, got)
 			assert.Positive(t, b.total("airflow_bounds", tc.bound))

@@ -22,7 +22,7 @@ func TestRecorded(t *testing.T) {
 	b := newBench(t, nil)
 	b.airflow.play()
 	b.poll()
-	require.NoError(t, b.poller.lastError)
+	require.NoError(t, b.err)
 
 	got := plog.NewLogs()
 	for _, l := range b.logs {

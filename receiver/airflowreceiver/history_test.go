@@ -136,7 +136,7 @@ func TestEveryTryIsToldExactlyOnce(t *testing.T) {
 		for range 6 {
 			poll()
 		}
-		require.NoError(rt, b.poller.lastError)
+		require.NoError(rt, b.err)
 		require.Equal(rt, l.truth, got)
 	})
 }

@@ -36,8 +36,7 @@ func TestLive(t *testing.T) {
 	require.NoError(t, p.open(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { assert.NoError(t, p.Shutdown(t.Context())) })
 
-	p.poll(t.Context())
-	require.NoError(t, p.lastError)
+	require.NoError(t, p.poll(t.Context()))
 	events := map[string]int{}
 	for _, batch := range logs.AllLogs() {
 		records := batch.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
@@ -62,7 +61,6 @@ func TestLive(t *testing.T) {
 		open++
 	}
 	open += len(p.ledger.Unseen(time.Unix(1<<40, 0), false, 1000))
-	p.poll(t.Context())
-	require.NoError(t, p.lastError)
+	require.NoError(t, p.poll(t.Context()))
 	assert.InDelta(t, open, logs.LogRecordCount()-before, float64(open)+2)
 }

@@ -1,6 +1,7 @@
 package airflowreceiver
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -17,6 +18,9 @@ type gauges struct {
 	lateness     map[string]time.Duration
 }
 
+// healthy is the monitor's word for a part that works.
+const healthy = "healthy"
+
 // health asks the monitor. A part without heartbeat has no age.
 func (r *round) health() error {
 	h, err := r.client.Health(r.read)
@@ -25,12 +29,18 @@ func (r *round) health() error {
 	}
 	at := r.answered(h.ServerTime)
 	r.gauges.heartbeats = map[string]time.Duration{}
+	if h.MetadataDatabase.Status != healthy {
+		r.trouble = append(r.trouble, fmt.Errorf("airflow's database is %s", record.Word(h.MetadataDatabase.Status)))
+	}
 	for _, part := range []struct {
 		name   string
 		health airflow.ComponentHealth
 		vital  bool
 	}{{"scheduler", h.Scheduler, true}, {"dag_processor", h.DAGProcessor, true}, {"triggerer", h.Triggerer, false}} {
 		if !record.Plausible(part.health.Heartbeat) {
+			if part.vital && part.health.Status != healthy {
+				r.trouble = append(r.trouble, fmt.Errorf("airflow's %s has never given a sign of life", part.name))
+			}
 			continue
 		}
 		age := max(at.Sub(part.health.Heartbeat), 0)

@@ -111,7 +111,7 @@ func TestHeartbeats(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
 	b.poll()
-	require.NoError(t, b.poller.lastError)
+	require.NoError(t, b.err)
 	assert.InDelta(t, 2, b.value(vocab.FactHeartbeat), 0)
 
 	// A scheduler that is silent for longer than the threshold is trouble, a
@@ -119,14 +119,20 @@ func TestHeartbeats(t *testing.T) {
 	b.airflow.static["/api/v2/monitor/health"] = `{"metadatabase":{"status":"healthy"},"scheduler":{"status":"unhealthy","latest_scheduler_heartbeat":"` +
 		b.airflow.now.Add(-90*time.Second).Format(time.RFC3339) + `"},"triggerer":{"status":null,"latest_triggerer_heartbeat":null}}`
 	b.poll()
-	require.ErrorContains(t, b.poller.lastError, "scheduler gave no sign of life for 1m30s (heartbeat_threshold is 1m0s)")
+	require.ErrorContains(t, b.err, "scheduler gave no sign of life for 1m30s (heartbeat_threshold is 1m0s)")
 	assert.InDelta(t, 90, b.value(vocab.FactHeartbeat), 0)
 
 	// What cannot be read has no age: never 0.
+	b.airflow.static["/api/v2/monitor/health"] = `{"metadatabase":{"status":"unhealthy"},"scheduler":{"status":"unhealthy"},"dag_processor":{"status":null}}`
+	b.poll()
+	require.ErrorContains(t, b.err, "database is unhealthy")
+	require.ErrorContains(t, b.err, "scheduler has never given a sign of life")
+	require.ErrorContains(t, b.err, "dag_processor has never given a sign of life")
+	assert.Negative(t, b.value(vocab.FactHeartbeat))
 	b.airflow.static["/api/v2/monitor/health"] = `{"metadatabase":{}}`
 	b.poll()
 	assert.Negative(t, b.value(vocab.FactHeartbeat))
-	require.Error(t, b.poller.lastError)
+	require.Error(t, b.err)
 }
 
 func TestLateness(t *testing.T) {

@@ -33,12 +33,13 @@ type round struct {
 	gauges  gauges
 }
 
-// poll does one round. It returns before the interval has passed.
-func (p *poller) poll(parent context.Context) {
+// poll does one round, before the interval has passed. It reports what was wrong
+// and returns it.
+func (p *poller) poll(parent context.Context) error {
 	began := p.now()
 	if began.Before(p.notBefore) {
 		p.count(parent, p.telemetry.AirflowPolls, "outcome", "skipped")
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(parent, p.cfg.CollectionInterval)
 	defer cancel()
@@ -72,7 +73,7 @@ func (p *poller) poll(parent context.Context) {
 		p.count(parent, p.telemetry.AirflowErrors, "kind", "storage")
 	}
 	if parent.Err() != nil {
-		return // shutting down says nothing about Airflow
+		return nil // shutting down says nothing about Airflow
 	}
 	outcome := "complete"
 	switch {
@@ -84,7 +85,9 @@ func (p *poller) poll(parent context.Context) {
 	p.count(parent, p.telemetry.AirflowPolls, "outcome", outcome)
 	p.telemetry.AirflowPollDuration.Record(parent, p.now().Sub(began).Seconds())
 	p.telemetry.AirflowTracked.Record(parent, int64(p.ledger.Len()))
-	p.report(parent, errors.Join(r.trouble...))
+	err := errors.Join(r.trouble...)
+	p.report(parent, err)
+	return err
 }
 
 // begin sets from when on changes are followed, at the first poll ever, so that an

@@ -33,6 +33,8 @@ type bench struct {
 	clock   time.Time
 	logs    []plog.Logs
 	metrics []pmetric.Metrics
+	// err is what was wrong with the last poll.
+	err error
 	// refuse is what the pipelines answer, refuseMetrics what the one of metrics does.
 	refuse, refuseMetrics error
 }
@@ -88,7 +90,7 @@ func (b *bench) open() {
 func (b *bench) poll() []state {
 	b.t.Helper()
 	b.logs, b.metrics = nil, nil
-	b.poller.poll(b.t.Context())
+	b.err = b.poller.poll(b.t.Context())
 	b.airflow.wait(b.cfg.CollectionInterval)
 	b.clock = b.clock.Add(b.cfg.CollectionInterval)
 	return b.states()

@@ -52,8 +52,6 @@ type poller struct {
 	notBefore time.Time
 	failing   bool
 	reported  bool
-	// lastError is the trouble of the last poll.
-	lastError error
 }
 
 func newPoller(set receiver.Settings, cfg *Config) (*poller, error) {
@@ -99,7 +97,7 @@ func (p *poller) Start(ctx context.Context, host component.Host) error {
 		ticker := time.NewTicker(p.cfg.CollectionInterval)
 		defer ticker.Stop()
 		for {
-			p.poll(polling)
+			_ = p.poll(polling) // it has reported its trouble
 			select {
 			case <-polling.Done():
 				return
@@ -203,7 +201,6 @@ func (p *poller) Shutdown(ctx context.Context) error {
 
 // report tells the collector, and people once, how Airflow is.
 func (p *poller) report(ctx context.Context, err error) {
-	p.lastError = err
 	up := int64(1)
 	if err != nil {
 		up = 0

@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/scrub"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 
@@ -97,6 +98,9 @@ func Timestamp(t time.Time) pcommon.Timestamp {
 
 // Plausible is true of times that a run may have.
 func Plausible(t time.Time) bool { return t.Year() >= 1971 && t.Year() <= 2261 }
+
+// Word makes a short text from outside fit for an error or a log of our own.
+func Word(s string) string { return scrub.Text(s, 64) }
 
 func putTime(m pcommon.Map, key string, t time.Time) {
 	if Plausible(t) {
