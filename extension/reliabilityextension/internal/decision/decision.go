@@ -210,7 +210,8 @@ func (d *decider) weigh(t target) (Choice, error) {
 		return c.Action == t.action && c.Platform == t.address.Kind && c.Instance == t.address.Instance
 	})
 	if can < 0 {
-		return reject(escalate(incident.ReasonNoExecutor, fmt.Sprintf("no remediation exporter offers %s on %s %q", t.action, t.address.Kind, t.address.Instance)))
+		// Who only observes has no exporter, and still wants to know what would be done.
+		alt.Reasons = append(alt.Reasons, fmt.Sprintf("no remediation exporter offers it on %s %q", t.address.Kind, t.address.Instance))
 	}
 	facts := policy.Facts{
 		Action: string(t.action), Class: string(i.Class), Confidence: i.Confidence,

@@ -95,7 +95,7 @@ func (b *batch) holdup(i *incident.Incident, p planned) (incident.Reason, string
 	case pulled != nil:
 		return incident.ReasonKillSwitch, "all actions are paused by " + pulled.By + ": " + pulled.Reason, nil
 	case !offered:
-		return incident.ReasonNoExecutor, "no remediation exporter offers " + string(p.Action), nil
+		return incident.ReasonNoExecutor, "would " + p.Summary + "; no remediation exporter offers " + string(p.Action), nil
 	case !acting:
 		return incident.ReasonObserving, "would " + p.Summary + "; acting is not switched on for " + p.Resource.Name, nil
 	case !reachable:

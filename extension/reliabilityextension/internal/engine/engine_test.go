@@ -198,7 +198,7 @@ func TestWhenNothingIsDone(t *testing.T) {
 		"no exporter": {func(w *world) {
 			w.Unregister("exec")
 			w.see(failed(extract, "r1", 1, incident.TransientFailure))
-		}, incident.Escalated, incident.ReasonNoExecutor},
+		}, incident.Planned, incident.ReasonNoExecutor},
 		"an upstream_failed task alone": {func(w *world) {
 			w.see(failed(extract, "r1", 1, incident.DeterministicBug), run(load, "r1", observation.PhaseUpstream, 0))
 		}, incident.Escalated, incident.ReasonNotRetryable},
