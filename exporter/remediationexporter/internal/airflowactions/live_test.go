@@ -1,8 +1,8 @@
 package airflowactions_test
 
 import (
-	"fmt"
 	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/config/configopaque"
+	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/exporter/remediationexporter/internal/airflowactions"
 	"github.com/otelcol-selfheal/otelcol-selfheal/exporter/remediationexporter/internal/platform"
@@ -34,8 +35,9 @@ func newLive(t *testing.T) *live {
 		t.Skip("SELFHEAL_AIRFLOW_URL is not set")
 	}
 	cfg := airflow.DefaultConfig()
+	// No connection outlives the test.
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{"keepalive::enabled": false}).Unmarshal(&cfg))
 	cfg.ClientConfig.Endpoint = url
-	cfg.ClientConfig.DisableKeepAlives = true // no connection outlives the test
 	cfg.Username = os.Getenv("SELFHEAL_AIRFLOW_USERNAME")
 	cfg.Password = configopaque.String(os.Getenv("SELFHEAL_AIRFLOW_PASSWORD"))
 	require.NoError(t, cfg.Validate())
@@ -68,7 +70,7 @@ func livePlan(kind action.Type, dag, run, task string, index int) action.Plan {
 	return action.Plan{ID: "plan-" + ulid.Make().String(), Action: kind, Target: observation.Target{
 		Kind: airflowactions.Platform, Instance: "live", Coordinates: map[string]string{
 			observation.AirflowDAG: dag, observation.AirflowRun: run, observation.AirflowTask: task,
-			observation.AirflowMapIndex: fmt.Sprint(index),
+			observation.AirflowMapIndex: strconv.Itoa(index),
 		},
 	}}
 }

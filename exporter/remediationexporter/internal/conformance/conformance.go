@@ -40,6 +40,15 @@ func (a Answer) String() string {
 		"half answer", "nonsense", "throttle", "unauthorized"}[a]
 }
 
+// Does says whether the request takes effect.
+func (a Answer) Does() bool {
+	switch a {
+	case Confirm, FailAfter, HangAfter, BreakAfter, HalfAfter, NonsenseAfter:
+		return true
+	}
+	return false
+}
+
 // World is a fake of one platform, that behaves as the real one was seen to.
 type World interface {
 	// Adapter gives an adapter that talks to the target, as each process makes its own.
@@ -190,6 +199,11 @@ func (s suite) everyAnswer(t *testing.T) {
 			w := s.scene(t)
 			w.Script(script, nil)
 			w.process(0)
+			if a.Does() {
+				r := w.store.Plan(w.plan.ID).Result
+				require.NotNil(t, r, "%s: the target told at once", a)
+				assert.Equal(t, a != Confirm, r.Found, a)
+			}
 			w.once(t, script)
 		}
 	}

@@ -1,7 +1,6 @@
 package execution_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -62,7 +61,7 @@ func TestRateLimitIsForAnHour(t *testing.T) {
 func TestAtMostSoManyAtATime(t *testing.T) {
 	t.Parallel()
 	var plans []action.Plan
-	for _, id := range strings.Split("abcdef", "") {
+	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
 		plans = append(plans, anyVersion("plan-"+id, id))
 	}
 	s := newScene(t, func(set *execution.Settings) { set.MaxConcurrent = 2 }, plans...)

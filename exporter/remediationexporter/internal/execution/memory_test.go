@@ -114,8 +114,7 @@ func (m *memory) Call(ctx context.Context, _ action.Plan, _ platform.State) (pla
 		a, m.script = m.script[0], m.script[1:]
 	}
 	m.see(false)
-	switch a {
-	case conformance.Confirm, conformance.FailAfter, conformance.HangAfter, conformance.BreakAfter, conformance.HalfAfter, conformance.NonsenseAfter:
+	if a.Does() {
 		m.mu.Lock()
 		m.version++
 		m.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -178,7 +179,7 @@ func (s *Server) change(f func(r *http.Request, body map[string]any) answer) htt
 			seen(false)
 		}
 		var a answer
-		if does(how) {
+		if how.Does() {
 			s.Mu.Lock()
 			a = f(r, body)
 			s.Mu.Unlock()
@@ -188,15 +189,6 @@ func (s *Server) change(f func(r *http.Request, body map[string]any) answer) htt
 		}
 		misanswer(w, r, how, a)
 	}
-}
-
-func does(how conformance.Answer) bool {
-	switch how {
-	case conformance.Confirm, conformance.FailAfter, conformance.HangAfter, conformance.BreakAfter,
-		conformance.HalfAfter, conformance.NonsenseAfter:
-		return true
-	}
-	return false
 }
 
 // misanswer answers a, or what how makes of it.
@@ -212,7 +204,7 @@ func misanswer(w http.ResponseWriter, r *http.Request, how conformance.Answer, a
 		panic(http.ErrAbortHandler)
 	case conformance.HalfAfter:
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", fmt.Sprint(len(a.body)))
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 		_, _ = w.Write(a.body[:len(a.body)/2])
 		panic(http.ErrAbortHandler)
 	case conformance.NonsenseAfter:
