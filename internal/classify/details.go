@@ -10,7 +10,7 @@ import (
 // says what they are: "503 records were skipped" has no status.
 var (
 	statusPhrase = regexp.MustCompile(`\b([45]\d\d)[ :,\-]*(?:\(?(?:server error|client error|bad request|unauthorized|forbidden|not found|method not allowed|not acceptable|conflict\b|gone\b|unprocessable|too many requests|internal server error|internal error|not implemented|bad gateway|service unavailable|service temporarily|the service|gateway time-?out|(?:get|post|put|patch|delete|head) (?:https?:|/)|quota|rate limit|permission|access denied|invalid|error\b|backend error|http\b))`)
-	statusWord   = regexp.MustCompile(`(?:\bstatus(?:[ _]?code)?|\bhttp(?:/[\d.]+)?(?: error| status| code| response)*|\bresponse(?:[ _]?code)?)["']?[ =:]*(?:of |was |is |code )?[\[(<"']?([45]\d\d)\b`)
+	statusWord   = regexp.MustCompile(`(?:\bstatus(?:[ _]?code)?|\bhttp(?:_?error|/[\d.]+)?(?: error| status| code| response)*|\bresponse(?:[ _]?code)?|[-=]>|(?:error|unavailable|forbidden|unauthorized|denied|found|timeout|gateway|failed|response|server|request|refused) \()["']?[ =:]*(?:of |was |is |code )?[\[(<"']?([45]\d\d)\b`)
 	statusVerb   = regexp.MustCompile(`\b(?:answered|answers|returned|returns|responded|responds|replied|replies|received|got|gave|gives|said|says|failed|respond)(?: with| back| an?)?(?: http| status| code| error)* ?:?["'(]?([45]\d\d)\b["')]?(?:$|[.,;:)\]]|\s*(?:$|at\b|for\b|from\b|on\b|after\b|while\b|when\b|to\b|during\b|http|error|status|code|response|\())`)
 	sqlStateWord = regexp.MustCompile(`sqlstate["']?[ =:\[(]*([0-9a-z]{5})\b`)
 	sqlStateCode = regexp.MustCompile(`\b(?:pgcode|error code)["']?[ =:]*["']?([0-9a-z]{5})\b`)
