@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -118,7 +119,7 @@ func (r *qualityReceiver) compare(ctx context.Context, d *database, t *table, go
 	if before == nil || change.IsZero() || r.logs == nil {
 		return true
 	}
-	pending := append(t.known.Pending, state.Change{Change: change, Hash: hash, At: got.at, UID: uid(t.key, was, hash, got.at)})
+	pending := append(slices.Clone(t.known.Pending), state.Change{Change: change, Hash: hash, At: got.at, UID: uid(t.key, was, hash, got.at)})
 	if excess := len(pending) - maxPending; excess > 0 {
 		pending = pending[excess:]
 		r.telemetry.DataqualitySchemaDroppedEvents.Add(ctx, int64(excess), d.label)

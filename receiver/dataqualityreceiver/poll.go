@@ -2,6 +2,7 @@ package dataqualityreceiver
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/consumer/consumererror"
@@ -64,13 +65,13 @@ func (r *qualityReceiver) poll(ctx context.Context, d *database) {
 // note counts and logs failures. It reports whether the whole database fails,
 // with so many of its tables left; they are counted with this one.
 func (r *qualityReceiver) note(ctx context.Context, d *database, t *table, failures []dialect.Failure, left int) (whole bool) {
-	last := ""
+	kinds := make([]string, 0, len(failures))
 	for _, f := range failures {
 		count := int64(1)
 		if f.Kind.WholeDatabase() {
 			whole, count = true, int64(left)
 		}
-		last += string(f.Kind) + " "
+		kinds = append(kinds, string(f.Kind))
 		r.telemetry.DataqualityProbeErrors.Add(ctx, count, metric.WithAttributes(
 			attribute.String("database", d.name), attribute.String("error.type", string(f.Kind))))
 	}
@@ -80,7 +81,7 @@ func (r *qualityReceiver) note(ctx context.Context, d *database, t *table, failu
 	}
 	r.noteUp(d)
 	// A table that fails at each poll is logged when it begins, not each time.
-	if last != t.failed {
+	if last := strings.Join(kinds, " "); last != t.failed {
 		t.failed = last
 		for _, f := range failures {
 			r.logger.Warn("Cannot measure all of a table; the rest goes on", zap.String("database", d.name),

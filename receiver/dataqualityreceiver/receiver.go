@@ -151,9 +151,7 @@ func (r *qualityReceiver) Shutdown(ctx context.Context) error {
 		r.loops.Wait()
 		errs := []error{r.store.Close(ctx)}
 		for _, d := range r.databases {
-			if !d.guard.occupied() {
-				errs = append(errs, d.close())
-			}
+			errs = append(errs, d.close()) // does not wait for a session in use
 		}
 		r.telemetry.Shutdown()
 		ended <- errors.Join(errs...)

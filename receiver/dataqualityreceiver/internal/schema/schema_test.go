@@ -34,7 +34,7 @@ func TestCompareNamesWhatChanged(t *testing.T) {
 func TestHashKnowsOrderAndBoundaries(t *testing.T) {
 	t.Parallel()
 	a, b := Column{"a", "text"}, Column{"b", "int"}
-	assert.Equal(t, Hash([]Column{a, b}), Hash([]Column{a, b}))
+	assert.Equal(t, "456b", Hash([]Column{a, b})[:4], "the same in every process")
 	assert.NotEqual(t, Hash([]Column{a, b}), Hash([]Column{b, a}))
 	assert.NotEqual(t, Hash([]Column{{"ab", "c"}}), Hash([]Column{{"a", "bc"}}))
 	assert.NotEqual(t, Hash(nil), Hash([]Column{{"", ""}}))

@@ -14,8 +14,7 @@ import (
 // Explain passes the server's message on only where it can name identifiers
 // but no values: see https://www.postgresql.org/docs/current/errcodes-appendix.html.
 func (Dialect) Explain(err error) dialect.Failure {
-	var server *pgconn.PgError
-	if errors.As(err, &server) {
+	if server, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return explainServer(server)
 	}
 	// A deadline is a network error too, and is no fault of the network's.

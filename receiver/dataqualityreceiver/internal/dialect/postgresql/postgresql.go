@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"strconv"
 	"strings"
@@ -85,7 +86,7 @@ func (Dialect) Open(datasource string, limits dialect.Limits) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	for key, value := range map[string]string{
+	maps.Copy(config.RuntimeParams, map[string]string{
 		"application_name":                    limits.Application,
 		"default_transaction_read_only":       "on",
 		"statement_timeout":                   strconv.FormatInt(limits.Query.Milliseconds(), 10),
@@ -93,9 +94,7 @@ func (Dialect) Open(datasource string, limits dialect.Limits) (*sql.DB, error) {
 		"idle_in_transaction_session_timeout": strconv.FormatInt((2 * limits.Query).Milliseconds(), 10),
 		"timezone":                            "UTC",
 		"datestyle":                           "ISO",
-	} {
-		config.RuntimeParams[key] = value
-	}
+	})
 	if config.ConnectTimeout == 0 || config.ConnectTimeout > limits.Query {
 		config.ConnectTimeout = limits.Query
 	}
