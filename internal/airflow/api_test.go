@@ -83,6 +83,18 @@ func TestReadOne(t *testing.T) {
 		_, err := newTestClient(t, play(t, "GET", run+"/taskInstances/double/2", "task_instance.json", 200), nil).TaskInstance(t.Context(), "shop", "run1", "double", 2)
 		require.ErrorContains(t, err, "not about what was asked")
 	})
+	t.Run("why the scheduler failed a try", func(t *testing.T) {
+		t.Parallel()
+		uri := "/api/v2/eventLogs?dag_id=odd&included_events=heartbeat+timeout&included_events=state+mismatch&included_events=stuck+in+queued+tries+exceeded&limit=5&map_index=-1&order_by=-when&run_id=o1&task_id=sensor&try_number=1"
+		c := newTestClient(t, play(t, "GET", uri, "event_logs.json", 200), nil)
+		events, err := c.SchedulerVerdicts(t.Context(), "odd", "o1", "sensor", NotMapped, 1)
+		require.NoError(t, err)
+		require.Len(t, events, 1)
+		assert.Equal(t, "state mismatch", events[0].Event)
+		assert.Contains(t, events[0].Extra, "finished with state success")
+		_, err = newTestClient(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, 200, []byte("{}")) }, nil).SchedulerVerdicts(t.Context(), "d", "r", "t", 0, 1)
+		assert.Equal(t, "malformed", Kind(err))
+	})
 	t.Run("not found", func(t *testing.T) {
 		t.Parallel()
 		_, err := newTestClient(t, play(t, "GET", "/api/v2/dags/nosuch", "not_found.json", 404), nil).DAG(t.Context(), "nosuch")

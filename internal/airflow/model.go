@@ -134,6 +134,13 @@ type ImportError struct {
 	StackTrace string    `json:"stack_trace"`
 }
 
+// Event is an entry of Airflow's event log.
+type Event struct {
+	When  time.Time `json:"when"`
+	Event string    `json:"event"`
+	Extra string    `json:"extra"`
+}
+
 // Asset is a dataset that tasks declare.
 type Asset struct {
 	ID             int             `json:"id"`

@@ -99,6 +99,29 @@ func (c *Client) TaskInstanceTries(ctx context.Context, dag, run, task string, m
 	return a.Tries, err
 }
 
+// verdicts are the events by which the scheduler fails a try that cannot say so
+// itself: its process is gone, or was never begun.
+var verdicts = []string{"heartbeat timeout", "state mismatch", "stuck in queued tries exceeded"}
+
+// SchedulerVerdicts returns why the scheduler itself failed a try, newest first;
+// the log of the try says nothing of it.
+func (c *Client) SchedulerVerdicts(ctx context.Context, dag, run, task string, mapIndex, try int) ([]Event, error) {
+	var a struct {
+		Events []Event `json:"event_logs"`
+	}
+	q := url.Values{
+		"dag_id": {dag}, "run_id": {run}, "task_id": {task}, "map_index": {strconv.Itoa(mapIndex)}, "try_number": {strconv.Itoa(try)},
+		"included_events": verdicts, "order_by": {"-when"}, "limit": {"5"},
+	}
+	if _, err := c.get(ctx, "/eventLogs", q, &a); err != nil {
+		return nil, err
+	}
+	if a.Events == nil {
+		return nil, &Error{Status: http.StatusOK, Method: http.MethodGet, Path: c.api + "/eventLogs", Detail: "no list of event_logs in the answer"}
+	}
+	return a.Events, nil
+}
+
 // one reads one resource; ok says whether the answer is about what was asked, so
 // that an empty or foreign object is an error and not a zero value.
 func (c *Client) one(ctx context.Context, v any, ok func() bool, segments ...string) error {

@@ -269,6 +269,33 @@ func TestATaskWithoutExceptionTellsItsLastError(t *testing.T) {
 	assert.Equal(t, "Process terminated by signal -9", r.Body().Str())
 }
 
+func TestWhyTheSchedulerFailedATask(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	a := b.airflow
+	a.logs["d/r/t/-1/1"] = `{"event":"working","level":"info"}` + "\n"
+	a.static["/api/v2/eventLogs"] = recorded(t, "event_logs.json")
+	a.task("failed", 1, "end_date", a.now)
+	b.poll()
+	require.NoError(t, b.err)
+	r := b.records(vocab.EventPipelineRun)[0]
+	message, _ := r.Attributes().Get(vocab.ExceptionMessage)
+	assert.Contains(t, message.Str(), "state mismatch: Executor LocalExecutor")
+	assert.Equal(t, "working", r.Body().Str())
+
+	// Nobody needs to be asked where the log tells, and nobody has to be allowed to.
+	a.logs["d/r/u/-1/1"] = logOf("SourceError")
+	asked := a.count("/api/v2/eventLogs")
+	a.task("failed", 1, "task_id", "u", "end_date", a.now)
+	b.poll()
+	assert.Equal(t, asked, a.count("/api/v2/eventLogs"))
+	a.logs["d/r/v/-1/1"] = ""
+	a.fault = only("/eventLogs", status(403))
+	a.task("failed", 1, "task_id", "v", "end_date", a.now)
+	assert.Equal(t, []state{{"d/r/v", "failed", 1, fatal, ""}}, b.poll())
+	require.NoError(t, b.err)
+}
+
 func TestWhatIsInNoListIsAskedFor(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

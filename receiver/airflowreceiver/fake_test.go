@@ -54,6 +54,7 @@ func newFakeAirflow(t *testing.T) *fakeAirflow {
 			"/api/v2/pools":        `{"pools":[],"total_entries":0}`,
 			"/api/v2/importErrors": `{"import_errors":[],"total_entries":0}`,
 			"/api/v2/assets":       `{"assets":[],"total_entries":0}`,
+			"/api/v2/eventLogs":    `{"event_logs":[],"total_entries":0}`,
 		},
 		tries: map[string][]map[string]any{}, logs: map[string]string{},
 	}

@@ -231,13 +231,31 @@ func (r *round) failure(k ledger.Key, try int) (*record.Failure, error) {
 	log, err := r.client.TaskLog(r.read, k.DAG, k.Run, k.Task, k.MapIndex, try,
 		airflow.LogLimits{MaxBytes: r.cfg.LogTail.MaxBytes, MaxLines: r.cfg.LogTail.MaxLines, MaxLine: 2 << 10})
 	name := k.DAG + "/" + k.Run + "/" + k.Task + "/" + strconv.Itoa(k.MapIndex) + "/" + strconv.Itoa(try)
+	var failure *record.Failure
+	if err == nil {
+		r.got()
+		delete(r.unread, "log "+name)
+		if log.Truncated {
+			r.bound("log_bytes")
+		}
+		failure = record.NewFailure(log)
+	} else if err := r.again("log", name, err); err != nil {
+		return nil, err
+	}
+	if failure.Tells() {
+		return failure, nil
+	}
+	if err := r.detail(); err != nil {
+		return nil, err
+	}
+	events, err := r.client.SchedulerVerdicts(r.read, k.DAG, k.Run, k.Task, k.MapIndex, try)
+	if airflow.IsForbidden(err) || airflow.IsNotFound(err) {
+		return failure, nil // the login may not see them
+	}
 	if err != nil {
-		return nil, r.again("log", name, err)
+		return failure, r.again("events", name, err)
 	}
 	r.got()
-	delete(r.unread, "log "+name)
-	if log.Truncated {
-		r.bound("log_bytes")
-	}
-	return record.NewFailure(log), nil
+	delete(r.unread, "events "+name)
+	return failure.Verdict(events), nil
 }

@@ -87,6 +87,21 @@ func NewFailure(log airflow.TaskLog) *Failure {
 	return f
 }
 
+// Tells is true where there is a reason, not only a log.
+func (f *Failure) Tells() bool { return f != nil && f.Type+f.Message != "" }
+
+// Verdict adds why the scheduler failed a try whose own log does not tell.
+func (f *Failure) Verdict(events []airflow.Event) *Failure {
+	if len(events) == 0 {
+		return f
+	}
+	if f == nil {
+		f = &Failure{}
+	}
+	f.Message = scrub.Text(events[0].Event+": "+events[0].Extra, maxMessage)
+	return f
+}
+
 // maxOutput is how many last lines of a program's output explain a failure.
 const maxOutput = 3
 
