@@ -142,7 +142,7 @@ func TestASilentPlatformIsAskedAgainLater(t *testing.T) {
 		s.clock.Advance(last.Wait)
 	}
 	assert.IsNonDecreasing(t, waits)
-	assert.Equal(t, 5*time.Minute, waits[8])
+	assert.Equal(t, 30*time.Second, waits[8])
 	assert.False(t, s.store.Registered("remediation")[0].Reachable)
 	assert.Contains(t, s.store.Registered("remediation")[0].Detail, "memory: down")
 	s.memory.down = false

@@ -11,7 +11,7 @@ import (
 // failure, from firstBackoff to lastBackoff.
 const (
 	firstBackoff = 5 * time.Second
-	lastBackoff  = 5 * time.Minute
+	lastBackoff  = 30 * time.Second
 )
 
 // Site is one installation of a platform.
