@@ -21,6 +21,7 @@ import (
 	"github.com/otelcol-selfheal/otelcol-selfheal/connector/classificationconnector/internal/reading"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/reliability"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 
 // errFull: the sender keeps the batch and sends it again.
@@ -59,7 +60,10 @@ func newClassification(set connector.Settings, cfg *Config) (*classification, er
 	if err != nil {
 		return nil, err
 	}
-	c.reader = &reading.Reader{Judge: judge, Now: time.Now, Max: cfg.MaxObservationsPerBatch}
+	c.reader = &reading.Reader{Judge: judge, Now: time.Now, Max: cfg.MaxObservationsPerBatch, MaxFailures: cfg.MaxFailuresPerBatch}
+	if own, ok := set.Resource.Attributes().Get(vocab.ServiceName); ok {
+		c.reader.Own = own.AsString()
+	}
 	return c, nil
 }
 
@@ -219,6 +223,7 @@ func (c *classification) count(ctx context.Context, seen []observation.Observati
 	}
 	skipped("forged", skip.Forged)
 	skipped("batch_bound", skip.Bounded)
+	skipped("repeated_failure", skip.Repeated)
 	for why, n := range skip.Malformed {
 		skipped(why, n)
 	}

@@ -115,7 +115,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ClassificationSkipped, err = builder.meter.Int64Counter(
 		"otelcol_classification_skipped",
-		metric.WithDescription("Items that were not taken, by reason (forged, malformed ones by what is wrong, batch_bound) [Development]"),
+		metric.WithDescription("Items that were not taken, by reason (forged, malformed ones by what is wrong, batch_bound, repeated_failure) [Development]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)

@@ -86,7 +86,7 @@ func AssertEqualClassificationRuleErrors(t *testing.T, tt *componenttest.Telemet
 func AssertEqualClassificationSkipped(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_classification_skipped",
-		Description: "Items that were not taken, by reason (forged, malformed ones by what is wrong, batch_bound) [Development]",
+		Description: "Items that were not taken, by reason (forged, malformed ones by what is wrong, batch_bound, repeated_failure) [Development]",
 		Unit:        "{item}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,

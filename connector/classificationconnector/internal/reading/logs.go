@@ -58,7 +58,7 @@ func (b *batch) log(a attributes, r plog.LogRecord) {
 // id is the record's own, or made of all that it says.
 func id(a attributes, r plog.LogRecord) string {
 	if v, ok := a.record.Get(uidAttribute); ok && v.AsString() != "" {
-		return "log/" + hash(v.AsString())
+		return "log/" + hash(r.EventName(), v.AsString())
 	}
 	parts := append(flat(a.resource), r.EventName(), r.Timestamp().String(), r.SeverityNumber().String(), r.Body().AsString())
 	return "log/" + hash(append(parts, flat(a.record)...)...)
@@ -200,13 +200,12 @@ func (b *batch) schema(a attributes, o observation.Observation) {
 
 // other is any service's own log: its errors are failures of that service.
 func (b *batch) other(a attributes, o observation.Observation, r plog.LogRecord) {
-	if r.SeverityNumber() < plog.SeverityNumberError || a.service().IsZero() {
+	if r.SeverityNumber() < plog.SeverityNumberError || !b.foreign(a) {
 		return
 	}
-	o.Kind, o.Entity, o.Polarity = observation.Failure, a.service(), observation.Problem
 	o.Error = b.failure(a)
 	if o.Error == nil {
 		o.Error = b.Judge.Error(a.str(vocab.ErrorType), a.body(r), "")
 	}
-	b.add(o)
+	b.fail(a, o)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/scrub"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 
@@ -19,16 +20,15 @@ func (r *Reader) Metrics(metrics pmetric.Metrics) ([]observation.Observation, Sk
 	b := r.begin()
 	for i := range metrics.ResourceMetrics().Len() {
 		rm := metrics.ResourceMetrics().At(i)
-		verdicts := verdicts{batch: b, resource: rm.Resource().Attributes(), open: map[string]*observation.Observation{}}
+		verdicts := verdicts{batch: b, resource: rm.Resource().Attributes(), open: map[string]*verdict{}}
 		for j := range rm.ScopeMetrics().Len() {
 			list := rm.ScopeMetrics().At(j).Metrics()
 			for k := range list.Len() {
 				m := list.At(k)
-				switch {
-				case slices.Contains(vocab.FactMetrics[:], m.Name()):
+				if facts[m.Name()] {
 					b.facts(rm.Resource().Attributes(), m)
-				case slices.Contains(vocab.VerdictMetrics[:], m.Name()):
-					verdicts.take(m)
+				} else if at := slices.Index(vocab.VerdictMetrics[:], m.Name()); at >= 0 {
+					verdicts.take(m, 1<<at)
 				}
 			}
 		}
@@ -36,6 +36,15 @@ func (r *Reader) Metrics(metrics pmetric.Metrics) ([]observation.Observation, Sk
 	}
 	return b.out, b.skip
 }
+
+// facts are the declared ones.
+var facts = func() map[string]bool {
+	set := map[string]bool{}
+	for _, name := range vocab.FactMetrics {
+		set[name] = true
+	}
+	return set
+}()
 
 func points(m pmetric.Metric) pmetric.NumberDataPointSlice {
 	switch m.Type() {
@@ -108,8 +117,10 @@ func part(m pcommon.Map) string {
 func (b *batch) assertion(a attributes, o observation.Observation, v float64) {
 	o.Kind, o.Fact = observation.Assertion, nil
 	o.Assertion = &observation.Check{Name: a.str(vocab.QualityAssertion), Column: a.str(vocab.QualityColumn), Success: v != 0}
-	o.Polarity = observation.Recovery
-	if !o.Assertion.Success {
+	switch {
+	case o.Assertion.Success:
+		o.Polarity = observation.Recovery
+	case a.str(vocab.QualitySeverity) != "warn": // its author does not call that a failure
 		o.Polarity = observation.Problem
 	}
 	b.add(o)
@@ -119,15 +130,27 @@ func (b *batch) assertion(a attributes, o observation.Observation, v float64) {
 type verdicts struct {
 	*batch
 	resource pcommon.Map
-	open     map[string]*observation.Observation
+	open     map[string]*verdict
 	order    []string
 }
 
-func (v *verdicts) take(m pmetric.Metric) {
+type verdict struct {
+	observation.Observation
+	told int // one bit for each gauge
+}
+
+// complete is the told of a verdict that can be used: half a band would be read as zero.
+const complete = 1<<len(vocab.VerdictMetrics) - 1
+
+func (v *verdicts) take(m pmetric.Metric, bit int) {
 	list := points(m)
 	for n := range list.Len() {
 		p := list.At(n)
 		o := v.get(p)
+		if o == nil || p.Flags().NoRecordedValue() {
+			continue
+		}
+		o.told |= bit
 		s := o.Series
 		switch m.Name() {
 		case vocab.VerdictScore:
@@ -142,31 +165,39 @@ func (v *verdicts) take(m pmetric.Metric) {
 			s.Upper = value(p)
 		case vocab.VerdictActive:
 			s.Active = value(p) != 0
-			// Without it nothing says whether the series is in trouble or out of it.
-			o.Kind = observation.Anomaly
 		}
 	}
 }
 
-func (v *verdicts) get(p pmetric.NumberDataPoint) *observation.Observation {
+// get is the verdict that p is part of; nil beyond the bound of the batch.
+func (v *verdicts) get(p pmetric.NumberDataPoint) *verdict {
 	a := attributes{p.Attributes(), v.resource}
 	metric := a.str(vocab.AnomalyMetric)
 	series := append(flat(v.resource), metric)
 	series = append(series, flat(p.Attributes(), vocab.AnomalyReason, vocab.AnomalyUnit, vocab.AnomalyMetric, vocab.DatasetLoadID)...)
-	load := a.str(vocab.DatasetLoadID)
 	key := hash(series...)
-	at := hash(key, load, p.Timestamp().String())
+	at := hash(key, a.str(vocab.DatasetLoadID), p.Timestamp().String())
 	if o, ok := v.open[at]; ok {
 		return o
 	}
-	o := &observation.Observation{ID: "verdict/" + at, Source: "anomaly_detection", Entity: a.entity(), Time: pointTime(p, v.now)}
+	if len(v.order) >= v.Max {
+		return nil
+	}
+	o := &verdict{}
+	o.Source, o.Entity, o.Time = "anomaly_detection", a.entity(), pointTime(p, v.now)
 	o.Series = &observation.Series{Metric: metric, Key: key, Reason: a.str(vocab.AnomalyReason), Attributes: map[string]string{}}
 	if p.StartTimestamp() != 0 {
 		o.Series.Onset = p.StartTimestamp().AsTime()
 	}
 	for k, val := range p.Attributes().All() {
-		if len(o.Series.Attributes) < 32 && k != vocab.AnomalyMetric && k != vocab.AnomalyReason && k != vocab.AnomalyUnit {
-			o.Series.Attributes[k] = val.AsString()
+		switch k {
+		case vocab.AnomalyMetric, vocab.AnomalyReason, vocab.AnomalyUnit:
+		case vocab.DatasetLoadID: // it names a load and must stay what it is
+			o.Series.Attributes[k] = a.str(k)
+		default:
+			if len(o.Series.Attributes) < maxAttributes {
+				o.Series.Attributes[k] = scrub.Text(val.AsString(), maxAttribute)
+			}
 		}
 	}
 	v.open[at] = o
@@ -178,19 +209,19 @@ func (v *verdicts) finish() {
 	for _, at := range v.order {
 		o := v.open[at]
 		switch {
-		case o.Kind != observation.Anomaly:
-			v.malformed("verdict without active")
+		case o.told != complete:
+			v.malformed("incomplete verdict")
 			continue
 		case o.Entity.IsZero():
 			v.malformed("no entity")
 			continue
-		case o.Series.Active:
+		}
+		o.Kind, o.Polarity = observation.Anomaly, observation.Recovery
+		if o.Series.Active {
 			o.Polarity = observation.Problem
-		default:
-			o.Polarity = observation.Recovery
 		}
 		o.ID = "verdict/" + hash(at, strconv.FormatBool(o.Series.Active), strconv.FormatFloat(o.Series.Value, 'g', -1, 64))
-		v.add(*v.soften(o))
+		v.add(*v.soften(&o.Observation))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"slices"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -25,6 +26,9 @@ const (
 	maxStack   = 8 << 10
 	maxName    = entity.MaxNameLength
 	maxRefs    = 100
+	// Attributes of a series, and bytes of one.
+	maxAttributes = 32
+	maxAttribute  = 256
 )
 
 // Judge says what a failure means.
@@ -43,6 +47,9 @@ type Skip struct {
 	Malformed map[string]int
 	// Bounded are observations beyond the bound of one batch.
 	Bounded int
+	// Repeated are errors of a service that say the same as another of the batch,
+	// and those beyond the bound.
+	Repeated int
 }
 
 // Reader reads batches. It is safe for concurrent use.
@@ -51,6 +58,10 @@ type Reader struct {
 	Now   func() time.Time
 	// Max bounds the observations of one batch.
 	Max int
+	// MaxFailures bounds those of them that are errors of services.
+	MaxFailures int
+	// Own is the service.name of this process, whose own errors are no failures of others.
+	Own string
 }
 
 type batch struct {
@@ -58,10 +69,12 @@ type batch struct {
 	now  time.Time
 	out  []observation.Observation
 	skip Skip
+	// said are the failures of services in this batch.
+	said map[string]bool
 }
 
 func (r *Reader) begin() *batch {
-	return &batch{Reader: r, now: r.Now(), skip: Skip{Malformed: map[string]int{}}}
+	return &batch{Reader: r, now: r.Now(), skip: Skip{Malformed: map[string]int{}}, said: map[string]bool{}}
 }
 
 func (b *batch) malformed(why string) { b.skip.Malformed[why]++ }
@@ -104,7 +117,8 @@ func (a attributes) str(name string) string {
 	}
 	s := v.AsString()
 	if len(s) > maxName {
-		return s[:maxName]
+		// Still too long, so that a name is refused and not mistaken for another.
+		return strings.ToValidUTF8(s[:maxName], "") + strings.Repeat("…", 2)
 	}
 	return s
 }
