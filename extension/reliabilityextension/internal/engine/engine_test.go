@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,7 +97,31 @@ func TestTheNextRunsRowsAreNotThoseOwed(t *testing.T) {
 	w.see(rows(orders, "r2", 1000), total(orders, 6000))
 	w.pass(3 * time.Second)
 	i := w.requireState(incident.Verifying, incident.ReasonNotRecovered)
-	assert.Contains(t, i.Detail, "1 of 2 loads")
+	assert.Contains(t, i.Detail, "0 of 1000 rows, 1 loads are missing")
+}
+
+func TestLoadsWithoutARunsNameAreCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for n := range 5 {
+		id := "normal" + strconv.Itoa(n)
+		w.see(w.ended(run(extract, id, observation.PhaseSucceeded, 1)), w.ended(run(load, id, observation.PhaseSucceeded, 1)), rows(orders, strings.Repeat("f", n+1), 1000))
+		w.pass(10 * time.Second)
+	}
+	w.see(w.ended(failed(extract, "r1", 1, incident.TransientFailure)))
+	w.pass(20 * time.Second)
+	w.see(rows(orders, "stray", 1000)) // of the run before, measured late
+	w.pass(20 * time.Second)
+	w.act()
+	w.pass(time.Second)
+	w.see(w.ended(run(extract, "r1", observation.PhaseSucceeded, 2)), w.ended(run(load, "r1", observation.PhaseSucceeded, 1)))
+	w.pass(time.Second)
+	w.see(total(orders, 6000))
+	w.pass(3 * time.Second)
+	w.requireState(incident.Verifying, incident.ReasonNotRecovered)
+	w.see(rows(orders, "mine", 1000), total(orders, 7000))
+	w.pass(3 * time.Second)
+	w.requireState(incident.Verifying, incident.ReasonHolding)
 }
 
 func TestASilentReceiverHoldsTheIncidentOpenUntilAPersonIsCalled(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/otelcol-selfheal/otelcol-selfheal/extension/reliabilityextension/internal/loads"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/observation"
@@ -186,24 +187,91 @@ func (l *look) loads(c *incident.Condition, ds entity.Ref, m measures) error {
 		}
 		return nil
 	}
+	named, owedLoads, known, err := l.ownLoads(ds, m)
+	if err != nil {
+		return err
+	}
+	if known {
+		c.Holds = true
+		for _, f := range named {
+			c.Now, c.Detail = f.Value, fmt.Sprintf("%s: %s of %s rows in load %s", ds.Name, number(f.Value), number(c.Owed), f.Part)
+			if c.Holds = usual(f.Value); !c.Holds {
+				break
+			}
+		}
+		if missing := owedLoads - len(named); missing > 0 && c.Holds {
+			c.Holds, c.Now = false, 0
+			c.Detail = fmt.Sprintf("%s: 0 of %s rows, %d loads are missing", ds.Name, number(c.Owed), missing)
+		}
+		return nil
+	}
 	owed, err := l.succeededSince(ds)
 	if err != nil {
 		return err
 	}
-	arrived := 0
+	arrived, ours := 0, false
 	for _, f := range m.loads {
 		switch {
 		case !f.Changed.After(l.i.Detected):
 		case usual(f.Value):
 			arrived++
 			c.Now = f.Value
+			// What an action brought cannot have come before it.
+			ours = ours || f.Changed.After(l.i.Acted)
 		case arrived == 0:
 			c.Now = f.Value
 		}
 	}
-	c.Holds = arrived > 0 && arrived >= owed
+	c.Holds = ours && arrived >= owed
 	c.Detail = fmt.Sprintf("%s: %s of %s rows, %d of %d loads", ds.Name, number(c.Now), number(c.Owed), arrived, max(owed, 1))
 	return nil
+}
+
+// ownLoads returns the loads of ds that the watched runs brought and how many
+// they owe; known says that the IDs of loads tell their runs, as those of
+// earlier runs do.
+func (l *look) ownLoads(ds entity.Ref, m measures) (own []store.Fact, owed int, known bool, err error) {
+	// The writer is often another task of the same run than the one that failed.
+	var mine [][]observation.Run
+	group := func(r observation.Run) int {
+		return slices.IndexFunc(mine, func(g []observation.Run) bool { return sameDAGRun(g[0].Target, r.Target) })
+	}
+	for _, w := range l.runs {
+		if group(w.run) < 0 {
+			mine = append(mine, []observation.Run{w.run})
+		}
+	}
+	for _, job := range l.Graph.Writers(ds) {
+		records, err := l.Runs(job, 50)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		for _, r := range records {
+			if at := group(r.Run); at >= 0 {
+				mine[at] = append(mine[at], r.Run)
+				continue
+			}
+			known = known || slices.ContainsFunc(m.loads, func(f store.Fact) bool { return loads.Of(r.Run, f.Part) })
+		}
+	}
+	if !known {
+		return nil, 0, false, nil
+	}
+	for _, g := range mine {
+		at := slices.IndexFunc(m.loads, func(f store.Fact) bool {
+			return slices.ContainsFunc(g, func(r observation.Run) bool { return loads.Of(r, f.Part) })
+		})
+		if at >= 0 {
+			own = append(own, m.loads[at])
+		}
+	}
+	return own, len(mine), true, nil
+}
+
+func sameDAGRun(a, b *observation.Target) bool {
+	return a != nil && b != nil && a.Instance == b.Instance &&
+		a.Coordinates[observation.AirflowDAG] == b.Coordinates[observation.AirflowDAG] &&
+		a.Coordinates[observation.AirflowRun] == b.Coordinates[observation.AirflowRun]
 }
 
 // badLoads are the loads of ds that the evidence names.

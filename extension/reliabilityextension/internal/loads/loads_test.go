@@ -1,4 +1,4 @@
-package decision
+package loads
 
 import (
 	"testing"
@@ -30,6 +30,6 @@ func TestWhichRunALoadIsOf(t *testing.T) {
 		{"nightly", "-1", false},
 	} {
 		r := observation.Run{Started: started, Ended: started.Add(30 * time.Second), Target: &observation.Target{Coordinates: map[string]string{observation.AirflowRun: tc.run}}}
-		assert.Equal(t, tc.want, names(r, tc.load), "%s of %s", tc.load, tc.run)
+		assert.Equal(t, tc.want, Of(r, tc.load), "%s of %s", tc.load, tc.run)
 	}
 }
