@@ -16,6 +16,7 @@ import (
 type binder struct {
 	path    path
 	lenient bool
+	skipped bool // the value bound last was passed over
 }
 
 type field struct {
@@ -59,6 +60,7 @@ func shapeOf(t reflect.Type) *shape {
 
 func (b *binder) mismatch(want string, v pcommon.Value) error {
 	if b.lenient {
+		b.skipped = true
 		return nil
 	}
 	return b.path.fail("want " + want + ", got " + kindName(v))
@@ -92,10 +94,14 @@ func (b *binder) bind(v pcommon.Value, dst reflect.Value) error {
 	switch dst.Kind() {
 	case reflect.Pointer:
 		made := reflect.New(dst.Type().Elem())
+		b.skipped = false
 		if err := b.bind(v, made.Elem()); err != nil {
 			return err
 		}
-		dst.Set(made)
+		// A structure keeps those of its fields that could be read.
+		if !b.skipped || made.Elem().Kind() == reflect.Struct && v.Type() == pcommon.ValueTypeMap {
+			dst.Set(made)
+		}
 	case reflect.Struct:
 		if v.Type() != pcommon.ValueTypeMap {
 			return b.mismatch("an object", v)
