@@ -156,9 +156,9 @@ func TestLoad(t *testing.T) {
 	rules, err := classify.Load(file)
 	require.NoError(t, err)
 	assert.Equal(t, "mine", rules[0].Name)
-	require.NoError(t, os.WriteFile(file, []byte("rules:\n  - {nmae: mine}\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("rules:\n  - {whenn: mine}\n"), 0o600))
 	_, err = classify.Load(file)
-	require.ErrorContains(t, err, "nmae")
+	require.ErrorContains(t, err, "whenn")
 	_, err = classify.Load(file + "x")
 	require.Error(t, err)
 }

@@ -1,8 +1,10 @@
 package reading
 
 import (
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -56,18 +58,22 @@ func points(m pmetric.Metric) pmetric.NumberDataPointSlice {
 	return pmetric.NewNumberDataPointSlice()
 }
 
-func value(p pmetric.NumberDataPoint) float64 {
+// value is what a point says, and whether it says anything. Infinity becomes the
+// largest number, because states are kept as JSON, which has no word for it.
+func value(p pmetric.NumberDataPoint) (float64, bool) {
+	v := p.DoubleValue()
 	if p.ValueType() == pmetric.NumberDataPointValueTypeInt {
-		return float64(p.IntValue())
+		v = float64(p.IntValue())
 	}
-	return p.DoubleValue()
+	return min(max(v, -math.MaxFloat64), math.MaxFloat64), !math.IsNaN(v) && !p.Flags().NoRecordedValue()
 }
 
 func (b *batch) facts(resource pcommon.Map, m pmetric.Metric) {
 	list := points(m)
 	for n := range list.Len() {
 		p := list.At(n)
-		if p.Flags().NoRecordedValue() {
+		v, ok := value(p)
+		if !ok {
 			continue
 		}
 		a := attributes{p.Attributes(), resource}
@@ -76,7 +82,6 @@ func (b *batch) facts(resource pcommon.Map, m pmetric.Metric) {
 			b.malformed("no entity")
 			continue
 		}
-		v := value(p)
 		o.ID = "fact/" + hash(append(flat(p.Attributes()), o.Entity.String(), m.Name(), p.Timestamp().String(), strconv.FormatFloat(v, 'g', -1, 64))...)
 		o.Fact = &observation.FactValue{Name: m.Name(), Value: v, Unit: m.Unit(), Part: part(p.Attributes())}
 		if m.Name() == vocab.FactAssertion {
@@ -100,13 +105,7 @@ func part(m pcommon.Map) string {
 	if v, ok := m.Get(vocab.DatasetLoadID); ok {
 		return v.AsString()
 	}
-	text := ""
-	for n, one := range flat(m) {
-		if n > 0 {
-			text += ","
-		}
-		text += one
-	}
+	text := strings.Join(flat(m), ",")
 	if len(text) > 256 {
 		return hash(text)
 	}
@@ -146,25 +145,29 @@ func (v *verdicts) take(m pmetric.Metric, bit int) {
 	list := points(m)
 	for n := range list.Len() {
 		p := list.At(n)
+		says, ok := value(p)
+		if !ok {
+			continue
+		}
 		o := v.get(p)
-		if o == nil || p.Flags().NoRecordedValue() {
+		if o == nil {
 			continue
 		}
 		o.told |= bit
 		s := o.Series
 		switch m.Name() {
 		case vocab.VerdictScore:
-			s.Score = value(p)
+			s.Score = says
 		case vocab.VerdictValue:
-			s.Value = value(p)
+			s.Value = says
 		case vocab.VerdictExpected:
-			s.Expected = value(p)
+			s.Expected = says
 		case vocab.VerdictLower:
-			s.Lower = value(p)
+			s.Lower = says
 		case vocab.VerdictUpper:
-			s.Upper = value(p)
+			s.Upper = says
 		case vocab.VerdictActive:
-			s.Active = value(p) != 0
+			s.Active = says != 0
 		}
 	}
 }
