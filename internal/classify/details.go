@@ -11,20 +11,21 @@ import (
 var (
 	statusPhrase = regexp.MustCompile(`\b([45]\d\d)[ :,\-]*(?:\(?(?:server error|client error|bad request|unauthorized|forbidden|not found|method not allowed|not acceptable|conflict\b|gone\b|unprocessable|too many requests|internal server error|internal error|not implemented|bad gateway|service unavailable|service temporarily|the service|gateway time-?out|(?:get|post|put|patch|delete|head) (?:https?:|/)|quota|rate limit|permission|access denied|invalid|error\b|backend error|http\b))`)
 	statusWord   = regexp.MustCompile(`(?:\bstatus(?:[ _]?code)?|\bhttp(?:_?error|/[\d.]+)?(?: error| status| code| response)*|\bresponse(?:[ _]?code)?|[-=]>|(?:error|unavailable|forbidden|unauthorized|denied|found|timeout|gateway|failed|response|server|request|refused) \()["']?[ =:]*(?:of |was |is |code )?[\[(<"']?([45]\d\d)\b`)
-	statusVerb   = regexp.MustCompile(`\b(?:answered|answers|returned|returns|responded|responds|replied|replies|received|got|gave|gives|said|says|failed|respond)(?: with| back| an?)?(?: http| status| code| error)* ?:?["'(]?([45]\d\d)\b["')]?(?:$|[.,;:)\]]|\s*(?:$|at\b|for\b|from\b|on\b|after\b|while\b|when\b|to\b|during\b|http|error|status|code|response|\())`)
+	statusVerb   = regexp.MustCompile(`\b(?:answered|answers|returned|returns|responded|responds|replied|replies|received|got|gave|gives|said|says|failed|respond)(?: (?:with|back|an?|the|http|status|code|error))* ?:?["'(]?([45]\d\d)\b["')]?(?:$|[.,;:)\]]|\s*(?:$|at\b|for\b|from\b|on\b|after\b|while\b|when\b|to\b|during\b|http|error|status|code|response|\())`)
+	statusEnd    = regexp.MustCompile(`\b(?:rejected|refused|denied|failed|failure|error|errored|unavailable)\b[^\n:]{0,60}: ([45]\d\d)\.?$`)
 	sqlStateWord = regexp.MustCompile(`sqlstate["']?[ =:\[(]*([0-9a-z]{5})\b`)
 	sqlStateCode = regexp.MustCompile(`\b(?:pgcode|error code)["']?[ =:]*["']?([0-9a-z]{5})\b`)
 	pgClass      = regexp.MustCompile(`^\(?(?:psycopg2?\.errors|asyncpg\.exceptions(?:\._base)?)\.(\w+)`)
 	mysqlCode    = regexp.MustCompile(`\((\d{4}), ["']|\berror (\d{4}) \(`)
 	errno        = regexp.MustCompile(`\berrno (-?\d+)`)
-	exitCode     = regexp.MustCompile(`(?:\bexit(?:ed)?(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?(?: status| code)+|\breturn(?:ed)?(?: a)?(?: non-?zero)?(?: exit| return)?(?: status| code)+|\bexitcode|\bexit_code)["']?[ =:]*(-?\d{1,5})\b`)
+	exitCode     = regexp.MustCompile(`(?:\bexit(?:ed)?(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?(?: status| code)+(?: is| was)?|\breturn(?:ed)?(?: a)?(?: non-?zero)?(?: exit| return)?(?: status| code)+|\bexitcode|\bexit_code)["']?[ =:]*(-?\d{1,5})\b`)
 	signalWord   = regexp.MustCompile(`\bsignal[ :]+(?:number )?(\d{1,2})\b|\bsig(kill|term|segv|abrt)\b`)
 )
 
 var signals = map[string]int{"kill": 9, "term": 15, "segv": 11, "abrt": 6}
 
 func httpStatus(message string) int {
-	for _, re := range []*regexp.Regexp{statusPhrase, statusWord, statusVerb} {
+	for _, re := range []*regexp.Regexp{statusPhrase, statusWord, statusVerb, statusEnd} {
 		if n := number(re, message); n != 0 {
 			return n
 		}
@@ -99,7 +100,7 @@ var pgStates = map[string]string{
 var programErrors = setOf(
 	"keyerror", "typeerror", "attributeerror", "nameerror", "unboundlocalerror", "indexerror", "zerodivisionerror", "importerror", "modulenotfounderror",
 	"syntaxerror", "indentationerror", "taberror", "assertionerror", "notimplementederror", "recursionerror", "unicodedecodeerror", "unicodeencodeerror",
-	"overflowerror", "floatingpointerror", "jsondecodeerror", "undefinederror", "templatesyntaxerror", "templatenotfound", "mergeerror", "intcastingnanerror",
+	"overflowerror", "floatingpointerror", "jsondecodeerror", "undefinederror", "templatesyntaxerror", "templatenotfound", "mergeerror", "parsererror", "airflownotfoundexception", "airflowconfigexception", "intcastingnanerror",
 	"nullpointerexception", "classcastexception", "indexoutofboundsexception", "arrayindexoutofboundsexception", "stringindexoutofboundsexception",
 	"illegalargumentexception", "numberformatexception", "arithmeticexception", "classnotfoundexception", "noclassdeffounderror", "nosuchmethoderror",
 	"nosuchfielderror", "unsupportedoperationexception", "nosuchelementexception", "datetimeparseexception", "inputmismatchexception", "matcherror",
