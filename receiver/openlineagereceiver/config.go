@@ -13,7 +13,8 @@ import (
 
 // Config of the receiver. The server's keys stand at the top level.
 type Config struct {
-	confighttp.ServerConfig       `mapstructure:",squash"`
+	// HTTP has a name, because an embedded one would read the whole config with its own Unmarshal.
+	HTTP                          confighttp.ServerConfig `mapstructure:",squash"`
 	metadata.MetricsBuilderConfig `mapstructure:",squash"`
 
 	// ServiceName is service.name of all that the receiver says.
@@ -77,8 +78,8 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s: want %s", key, want))
 		}
 	}
-	refuse(c.NetAddr.Endpoint == "", "endpoint", "an address to listen on, such as 127.0.0.1:4319")
-	refuse(c.MaxRequestBodySize < 0, "max_request_body_size", "a number of bytes, or 0 for the default")
+	refuse(c.HTTP.NetAddr.Endpoint == "", "endpoint", "an address to listen on, such as 127.0.0.1:4319")
+	refuse(c.HTTP.MaxRequestBodySize < 0, "max_request_body_size", "a number of bytes, or 0 for the default")
 	refuse(c.ServiceName == "", "service_name", "a name, such as openlineage")
 	refuse(c.PlatformInstance == "", "platform_instance", "a name, such as default")
 	refuse(c.RunTimeout < time.Second, "run_timeout", "at least 1s")

@@ -28,7 +28,7 @@ func defaultConfig() component.Config {
 	server.NetAddr = confignet.AddrConfig{Transport: confignet.TransportTypeTCP, Endpoint: "127.0.0.1:4319"}
 	server.MaxRequestBodySize = 16 << 20
 	return &Config{
-		ServerConfig:         server,
+		HTTP:                 server,
 		MetricsBuilderConfig: metadata.DefaultMetricsBuilderConfig(),
 		ServiceName:          "openlineage",
 		PlatformInstance:     "default",

@@ -39,7 +39,7 @@ func TestBadEventsAreRefusedByField(t *testing.T) {
 		"a time as a number":      {start(with("eventTime", 5)), "eventTime"},
 		"an unknown type":         {start(with("eventType", "PAUSE")), "eventType"},
 		"no runId":                {start(with("run", object{})), "run.runId"},
-		"a runId that is no UUID": {start(with("run", "runId", "17")), "run.runId"},
+		"a long runId":            {start(with("run", "runId", strings.Repeat("r", 2049))), "run.runId"},
 		"a run without job":       {start(with("job", nil)), "job"},
 		"a job without name":      {start(with("job", object{"namespace": "n"})), "job.name"},
 		"a job without namespace": {start(with("job", object{"name": "n"})), "job.namespace"},

@@ -38,11 +38,11 @@ func newReceiver(set receiver.Settings, cfg *Config, now func() time.Time) (*lin
 // Start listens and returns.
 func (r *lineageReceiver) Start(ctx context.Context, host component.Host) error {
 	handler := newHandler(r.sink, r.cfg)
-	server, err := r.cfg.ToServer(ctx, host.GetExtensions(), r.set.TelemetrySettings, handler)
+	server, err := r.cfg.HTTP.ToServer(ctx, host.GetExtensions(), r.set.TelemetrySettings, handler)
 	if err != nil {
 		return err
 	}
-	listener, err := r.cfg.ToListener(ctx)
+	listener, err := r.cfg.HTTP.ToListener(ctx)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ type Event struct {
 
 // Run is one run of a job.
 type Run struct {
-	ID     string    `ol:"runId"` // in lower case
+	ID     string    `ol:"runId"` // a UUID is in lower case
 	Facets RunFacets `ol:"facets"`
 }
 
@@ -126,16 +126,20 @@ func (e *Event) classify() error {
 		if e.Job == nil {
 			return &FieldError{Field: "job", Reason: "is required beside run"}
 		}
-		if e.Run.ID = strings.ToLower(e.Run.ID); !isUUID(e.Run.ID) {
-			return &FieldError{Field: "run.runId", Reason: "is required and must be a UUID"}
+		if err := checkRunID("run.runId", &e.Run.ID); err != nil {
+			return err
+		}
+		if e.Run.ID == "" {
+			return &FieldError{Field: "run.runId", Reason: "is required"}
 		}
 		if p := e.Run.Facets.Parent; p != nil {
-			p.Run.RunID = strings.ToLower(p.Run.RunID)
-			if len(p.Run.RunID) > entity.MaxNameLength {
-				return tooLong("run.facets.parent.run.runId")
+			if err := checkRunID("run.facets.parent.run.runId", &p.Run.RunID); err != nil {
+				return err
 			}
 			if p.Root != nil {
-				p.Root.Run.RunID = strings.ToLower(p.Root.Run.RunID)
+				if err := checkRunID("run.facets.parent.root.run.runId", &p.Root.Run.RunID); err != nil {
+					return err
+				}
 			}
 		}
 	case e.Job != nil && e.Dataset != nil:
@@ -218,6 +222,18 @@ func ParseTime(s string) (time.Time, error) {
 		return time.Parse("2006-01-02T15:04Z07:00", s)
 	}
 	return t, nil
+}
+
+// checkRunID bounds a run ID. A UUID is put into lower case, so that all who
+// name the run agree; the schema wants UUIDs, but senders exist that have others.
+func checkRunID(field string, id *string) error {
+	if len(*id) > entity.MaxNameLength {
+		return tooLong(field)
+	}
+	if lower := strings.ToLower(*id); isUUID(lower) {
+		*id = lower
+	}
+	return nil
 }
 
 func isUUID(s string) bool {

@@ -39,6 +39,12 @@ func appendString(b []byte, s string) []byte {
 }
 
 func appendValue(b []byte, v pcommon.Value) []byte {
+	// 10 and 10.0 are one number.
+	if v.Type() == pcommon.ValueTypeDouble {
+		if f := v.Double(); f == math.Trunc(f) && math.Abs(f) < 1<<63 {
+			return binary.BigEndian.AppendUint64(append(b, byte(pcommon.ValueTypeInt)), uint64(int64(f)))
+		}
+	}
 	b = append(b, byte(v.Type()))
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
