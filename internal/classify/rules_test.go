@@ -180,9 +180,17 @@ func FuzzClassify(f *testing.F) {
 func BenchmarkClassify(b *testing.B) {
 	s, err := classify.Compile(classify.Default())
 	require.NoError(b, err)
-	o := failed("requests.exceptions.HTTPError", "503 Server Error: Service Unavailable for url: http://orders:8080/v1/orders")
-	b.ReportAllocs()
-	for b.Loop() {
-		s.Classify(o, nil)
+	for name, message := range map[string]string{
+		"status":  "503 Server Error: Service Unavailable for url: http://orders:8080/v1/orders",
+		"unknown": "it did not work",
+		"2KiB":    strings.Repeat("loaded data from the source table into file of rows and partitions for input ", 25),
+	} {
+		o := failed("RuntimeError", message)
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Classify(o, nil)
+			}
+		})
 	}
 }
