@@ -95,7 +95,7 @@ func TestValidateNamesTheKey(t *testing.T) {
 func TestMetricsHaveNamesOfTheVocabulary(t *testing.T) {
 	t.Parallel()
 	conf := confmap.New()
-	require.NoError(t, conf.Marshal(metadata.DefaultMetricsBuilderConfig()))
+	require.NoError(t, conf.Marshal(metadata.NewDefaultMetricsBuilderConfig()))
 	metrics, ok := conf.ToStringMap()["metrics"].(map[string]any)
 	require.True(t, ok)
 	require.NotEmpty(t, metrics)

@@ -29,7 +29,7 @@ func defaultConfig() component.Config {
 	server.MaxRequestBodySize = 16 << 20
 	return &Config{
 		HTTP:                 server,
-		MetricsBuilderConfig: metadata.DefaultMetricsBuilderConfig(),
+		MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig(),
 		ServiceName:          "openlineage",
 		PlatformInstance:     "default",
 		RunTimeout:           24 * time.Hour,

@@ -107,8 +107,7 @@ func isJSON(contentType string) bool {
 }
 
 func unreadable(w http.ResponseWriter, err error) {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		answer(w, http.StatusRequestEntityTooLarge, problem{
 			Error: fmt.Sprintf("body: is longer than %d bytes (max_request_body_size)", tooLarge.Limit), Field: "body",
 		})
@@ -194,8 +193,7 @@ func (h *handler) one(r *http.Request, part []byte) *failed {
 
 func wrong(w http.ResponseWriter, err error) {
 	p := problem{Error: err.Error()}
-	var field *event.FieldError
-	if errors.As(err, &field) {
+	if field, ok := errors.AsType[*event.FieldError](err); ok {
 		p.Field = field.Field
 	}
 	answer(w, http.StatusBadRequest, p)

@@ -173,11 +173,9 @@ func (h *harness) points() []point {
 	var out []point
 	for _, md := range h.metrics.AllMetrics() {
 		for _, rm := range md.ResourceMetrics().All() {
-			on := ""
-			for _, key := range []string{"data.dataset.name", "data.pipeline.name"} {
-				if v, ok := rm.Resource().Attributes().Get(key); ok {
-					on += v.Str()
-				}
+			about, ok := rm.Resource().Attributes().Get("data.dataset.name")
+			if !ok {
+				about, _ = rm.Resource().Attributes().Get("data.pipeline.name")
 			}
 			for _, sm := range rm.ScopeMetrics().All() {
 				for _, m := range sm.Metrics().All() {
@@ -186,7 +184,7 @@ func (h *harness) points() []point {
 						if dp.ValueType() == pmetric.NumberDataPointValueTypeInt {
 							v = float64(dp.IntValue())
 						}
-						out = append(out, point{m.Name(), on, dp.Attributes().AsRaw(), v})
+						out = append(out, point{m.Name(), about.Str(), dp.Attributes().AsRaw(), v})
 					}
 				}
 			}

@@ -27,8 +27,9 @@ func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	addr := l.Addr().String()
+	require.NoError(t, l.Close())
+	return addr
 }
 
 func post(t *testing.T, url string, body []byte, encoding string) (int, string) {
@@ -42,7 +43,7 @@ func post(t *testing.T, url string, body []byte, encoding string) (int, string) 
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	require.NoError(t, err)
-	defer resp.Body.Close()
+	defer func() { require.NoError(t, resp.Body.Close()) }()
 	var text bytes.Buffer
 	_, err = text.ReadFrom(resp.Body)
 	require.NoError(t, err)
@@ -108,7 +109,7 @@ func TestAPortThatIsTakenFailsTheStart(t *testing.T) {
 	t.Parallel()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer l.Close()
+	defer func() { require.NoError(t, l.Close()) }()
 	factory := NewFactory()
 	cfg := factory.CreateDefaultConfig().(*Config)
 	cfg.HTTP.NetAddr.Endpoint = l.Addr().String()
@@ -130,7 +131,8 @@ func TestRequestsBeyondTheBoundAreToldToComeAgain(t *testing.T) {
 	require.NoError(t, err)
 	h.receiver.sink.logs = next
 	first := make(chan int)
-	go func() { first <- h.post(pathSingle, encode(t, runEvent("START", runA, 0))).Code }()
+	body := encode(t, runEvent("START", runA, 0))
+	go func() { first <- h.post(pathSingle, body).Code }()
 	<-inside
 	w := h.post(pathSingle, encode(t, runEvent("START", runB, 0)))
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)

@@ -46,9 +46,9 @@ func shapeOf(t reflect.Type) *shape {
 	s := &shape{fields: map[string]field{}}
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Anonymous {
-			s.facets = s.facets || f.Type == facetSetType
 			continue
 		}
+		s.facets = s.facets || f.Type == facetSetType
 		name, option, _ := strings.Cut(f.Tag.Get("ol"), ",")
 		if name != "" {
 			s.fields[name] = field{index: f.Index, lenient: option == "lenient"}

@@ -4,7 +4,7 @@ import "go.opentelemetry.io/collector/pdata/pcommon"
 
 // DatasetFacets are the facets of a dataset.
 type DatasetFacets struct {
-	facetSet
+	_                    facetSet
 	Catalog              *Catalog              `ol:"catalog"`
 	ColumnLineage        *ColumnLineage        `ol:"columnLineage"`
 	DataQualityMetrics   *DataQualityMetrics   `ol:"dataQualityMetrics"`
@@ -25,7 +25,7 @@ type DatasetFacets struct {
 
 // InputFacets are of one reading of a dataset.
 type InputFacets struct {
-	facetSet
+	_                  facetSet
 	Assertions         *Assertions         `ol:"dataQualityAssertions"`
 	DataQualityMetrics *DataQualityMetrics `ol:"dataQualityMetrics"`
 	Statistics         *Statistics         `ol:"inputStatistics"`
@@ -34,7 +34,7 @@ type InputFacets struct {
 
 // OutputFacets are of one writing of a dataset.
 type OutputFacets struct {
-	facetSet
+	_          facetSet
 	Statistics *Statistics `ol:"outputStatistics"`
 	Subset     *Subset     `ol:"subset"`
 }

@@ -4,7 +4,7 @@ import "go.opentelemetry.io/collector/pdata/pcommon"
 
 // JobFacets are the facets of a job.
 type JobFacets struct {
-	facetSet
+	_                  facetSet
 	Documentation      *Documentation      `ol:"documentation"`
 	JobType            *JobType            `ol:"jobType"`
 	Lineage            *JobLineage         `ol:"lineage"`

@@ -11,7 +11,7 @@ type Base struct {
 // RunFacets are the facets of a run. Airflow's own are read leniently: their
 // shape changes between versions of its provider.
 type RunFacets struct {
-	facetSet
+	_                    facetSet
 	EnvironmentVariables *EnvironmentVariables `ol:"environmentVariables"`
 	ErrorMessage         *ErrorMessage         `ol:"errorMessage"`
 	ExecutionParameters  *ExecutionParameters  `ol:"executionParameters"`

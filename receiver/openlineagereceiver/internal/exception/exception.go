@@ -4,6 +4,7 @@ package exception
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,8 +54,8 @@ func Read(message, stack string) Exception {
 func typeOf(message, stack string) (name string) {
 	lines := strings.Split(strings.TrimSpace(stack), "\n")
 	// The JVM names the exception first, and the root cause in the last "Caused by".
-	for i := len(lines) - 1; i >= 0; i-- {
-		if m := javaError.FindStringSubmatch(strings.TrimSpace(lines[i])); m != nil && (i == 0 || strings.HasPrefix(lines[i], "Caused by: ")) {
+	for i, line := range slices.Backward(lines) {
+		if m := javaError.FindStringSubmatch(strings.TrimSpace(line)); m != nil && (i == 0 || strings.HasPrefix(line, "Caused by: ")) {
 			return m[1]
 		}
 	}
@@ -103,8 +104,8 @@ func libraryClass(class string) bool {
 
 func (e *Exception) locate(stack string) {
 	frames := pythonFrame.FindAllStringSubmatch(stack, -1)
-	for i := len(frames) - 1; i >= 0; i-- {
-		if f := frames[i]; !library(f[1]) {
+	for _, f := range slices.Backward(frames) {
+		if !library(f[1]) {
 			e.File, e.Function = f[1], f[3]
 			e.Line, _ = strconv.ParseInt(f[2], 10, 64)
 			return
