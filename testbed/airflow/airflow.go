@@ -183,6 +183,9 @@ func environment(venv Venv, c Config, passwords string, ports []int) []string {
 		// The provider runs its listener in a fork with a timeout; the default of 10 s
 		// is short where two cores run everything.
 		"AIRFLOW__OPENLINEAGE__EXECUTION_TIMEOUT": "30",
+		// A task whose start Airflow's API does not confirm in 5 s fails, which on two
+		// busy cores would be a fault that nobody ordered.
+		"AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
 		"PYTHONDONTWRITEBYTECODE":                 "1",
 		"PATH":                                    venv.bin("") + string(os.PathListSeparator) + os.Getenv("PATH"),
 	}

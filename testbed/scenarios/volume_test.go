@@ -20,11 +20,12 @@ func TestTenthOfTheRows(t *testing.T) {
 	t.Parallel()
 	r, w := shared, shared.common(t)
 	run := r.tenth(t, "shoes")
+	found := w.await(t, time.Minute, "shoes")
+	band(t, &found)
 	i := w.await(t, 3*time.Minute, "shoes", "resolved", "escalated")
 	if i.State != "resolved" || i.Class != "data_quality_breach" {
 		t.Fatalf("%s (%s), class %s: %s", i.State, i.Reason, i.Class, i.Detail)
 	}
-	band(t, &i)
 	proofs(t, &i, "series_recovered")
 	must(t, oracle.Hold(t.Context(), hold, func(ctx context.Context) error { return r.refilled(ctx, "shoes", run, 1+calls(&i)) }))
 	r.pace(t, &i, "shoes", run.ID, "extract")
