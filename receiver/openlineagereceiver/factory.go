@@ -37,7 +37,7 @@ func defaultConfig() component.Config {
 		Limits: Limits{
 			Depth:       64,
 			StringBytes: 1 << 20,
-			Keys:        5000,
+			Keys:        2000,
 			Values:      200_000,
 			Datasets:    1000,
 			BatchEvents: 1000,
