@@ -28,7 +28,7 @@ func (t *tale) once(key, value string) bool {
 	if t.told == nil {
 		t.told = map[string]string{}
 	}
-	if t.told[key] == value {
+	if last, ok := t.told[key]; ok && last == value {
 		return false
 	}
 	t.told[key] = value
@@ -54,9 +54,16 @@ func (t *tale) tell(i *collector.Incident) {
 		}
 	}
 	for _, s := range i.Steps {
-		// What is pending or begun is not done, and what is verified is told at the end.
-		if s.Outcome != "pending" && s.Outcome != "begun" && s.Outcome != "verified" && t.once(s.PlanID, s.Outcome) {
-			t.say(first(i.Acted, i.Updated), "acted", "%s: %s", s.Summary, s.Outcome)
+		switch s.Outcome {
+		case "pending", "begun", "observed":
+		case "succeeded", "verified":
+			if t.once(s.PlanID+"acted", "") {
+				t.say(first(i.Acted, i.Updated), "acted", "%s", s.Summary)
+			}
+		default:
+			if t.once(s.PlanID, s.Outcome) {
+				t.say(first(i.Acted, i.Updated), "acted", "%s: %s", s.Summary, s.Outcome)
+			}
 		}
 	}
 	if v := i.Verification; v != nil {
