@@ -1,0 +1,3 @@
+package series
+
+type season struct{}
