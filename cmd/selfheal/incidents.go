@@ -19,7 +19,7 @@ func incidentsCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use: "incidents", Short: "List incidents, newest first", Args: arguments(0, "no arguments"),
 		RunE: func(c *cobra.Command, _ []string) error {
-			q := url.Values{"state": states, "limit": {fmt.Sprint(limit)}}
+			q := url.Values{"state": states, "limit": {strconv.Itoa(limit)}}
 			var got struct {
 				Items []*incident.Incident `json:"items"`
 			}

@@ -78,7 +78,6 @@ func (b Budget) MarshalText() ([]byte, error) {
 	return []byte(strconv.FormatFloat(b.perDay, 'g', -1, 64) + "/day"), nil
 }
 
-
 // Validate checks the configuration; errors name the key.
 func (c *Config) Validate() error {
 	var errs []error

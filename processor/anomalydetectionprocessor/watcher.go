@@ -2,6 +2,7 @@ package anomalydetectionprocessor
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,12 +61,7 @@ func newWatcher(set processor.Settings, cfg *Config, d *detector) (*watcher, err
 	}
 	if names := cfg.Identity.ExcludeAttributes; len(names) > 0 {
 		w.skip = func(k string) bool {
-			for _, n := range names {
-				if k == n {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(names, k)
 		}
 	}
 	for i, name := range [outcomes]string{"learning", "scored", "repeated", "late", "invalid", "primed", "rejected"} {

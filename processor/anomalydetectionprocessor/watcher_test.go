@@ -155,7 +155,7 @@ func TestALoadOfATenth(t *testing.T) {
 				at, n := epoch, 0
 				load := func(v float64) []verdict {
 					at, n = at.Add(every), n+1
-					return r.send(t, gauge("data.dataset.load.rows", at, v, "data.dataset.load.id", fmt.Sprint(n)))
+					return r.send(t, gauge("data.dataset.load.rows", at, v, "data.dataset.load.id", strconv.Itoa(n)))
 				}
 				for i := range 50 {
 					require.Empty(t, load(normal(i)), "load %d", i)
@@ -196,7 +196,7 @@ func TestLoadsOfOneTimeAreSeveralObservations(t *testing.T) {
 	r := running(t, defaults())
 	history := pmetric.NewMetrics()
 	for i := range 60 {
-		gauge("data.dataset.load.rows", epoch, 1000, "data.dataset.load.id", fmt.Sprint(i)).ResourceMetrics().MoveAndAppendTo(history.ResourceMetrics())
+		gauge("data.dataset.load.rows", epoch, 1000, "data.dataset.load.id", strconv.Itoa(i)).ResourceMetrics().MoveAndAppendTo(history.ResourceMetrics())
 	}
 	again := pmetric.NewMetrics()
 	history.CopyTo(again)
@@ -296,7 +296,7 @@ func TestABatchHoldsNoMoreVerdictsThanItsLimit(t *testing.T) {
 		at = at.Add(time.Minute)
 		md := pmetric.NewMetrics()
 		for i := range 40 {
-			gauge("m", at, v, "i", fmt.Sprint(i)).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+			gauge("m", at, v, "i", strconv.Itoa(i)).ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
 		}
 		return md
 	}

@@ -231,7 +231,7 @@ func (d *decider) weigh(t target) (Choice, error) {
 		c.Decision.Policy = verdict.Policy
 		return c, err
 	case alt.Score < escalateScore:
-		c, err := reject(escalate(incident.ReasonExhausted, fmt.Sprintf("experience says that it will not help: %s", why)))
+		c, err := reject(escalate(incident.ReasonExhausted, "experience says that it will not help: "+why))
 		c.Decision.Policy = verdict.Policy
 		return c, err
 	}

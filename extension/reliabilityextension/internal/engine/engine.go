@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -198,9 +199,7 @@ func (e *Engine) Status() Status {
 func (c Counts) clone() Counts {
 	copied := func(m map[string]int64) map[string]int64 {
 		out := make(map[string]int64, len(m))
-		for k, v := range m {
-			out[k] = v
-		}
+		maps.Copy(out, m)
 		return out
 	}
 	return Counts{copied(c.Observed), copied(c.Duplicates), copied(c.TooOld), copied(c.Overflow), copied(c.Refused), copied(c.Intents)}
@@ -226,9 +225,7 @@ func (e *Engine) update(ctx context.Context, fn func(*batch) error) error {
 		return err
 	}
 	e.storeErr = nil
-	for id, i := range b.dirty {
-		e.active[id] = i
-	}
+	maps.Copy(e.active, b.dirty)
 	for _, id := range b.gone {
 		delete(e.active, id)
 	}

@@ -212,10 +212,10 @@ func (b *batch) capabilities() []action.Capability {
 
 // current returns the plan that is under way for an incident, nil where none is.
 func current(plans []planned) planned {
-	for n := len(plans) - 1; n >= 0; n-- {
-		switch plans[n].Status {
+	for _, plan := range slices.Backward(plans) {
+		switch plan.Status {
 		case action.Pending, action.Leased, action.Begun:
-			return plans[n]
+			return plan
 		}
 	}
 	return nil
@@ -340,8 +340,8 @@ func (b *batch) failedAgain(i *incident.Incident, plans []planned, r verificatio
 
 // learn records what verification found of the last action.
 func (b *batch) learn(i *incident.Incident, plans []planned, verified bool) error {
-	for n := len(plans) - 1; n >= 0; n-- {
-		p := plans[n]
+	for _, p := range slices.Backward(plans) {
+
 		if p.Status != action.Done || p.Result == nil || p.Result.Status != action.Succeeded {
 			continue
 		}

@@ -73,7 +73,7 @@ func TestShardsAreFilledEvenly(t *testing.T) {
 	t.Parallel()
 	var n [64]int
 	for i := range 64_000 {
-		n[of(attrs("host", fmt.Sprint(i))).Shard(64)]++
+		n[of(attrs("host", strconv.Itoa(i))).Shard(64)]++
 	}
 	for _, c := range n {
 		require.InDelta(t, 1000, c, 200)

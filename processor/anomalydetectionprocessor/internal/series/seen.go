@@ -1,5 +1,7 @@
 package series
 
+import "slices"
+
 // maxSeen bounds the observations of one time that are told apart.
 const maxSeen = 256
 
@@ -8,12 +10,7 @@ const maxSeen = 256
 type seen struct{ tags []uint32 }
 
 func (s *seen) has(tag uint32) bool {
-	for _, t := range s.tags {
-		if t == tag {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(s.tags, tag)
 }
 
 func (s *seen) add(pt Point, last int64) *seen {
