@@ -3,8 +3,8 @@ package anomalydetectionprocessor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
+	"strconv"
 	"testing"
 	"time"
 
