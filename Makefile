@@ -30,7 +30,7 @@ test-fast: check-tools ## Run the tests that need no platform
 
 .PHONY: test-scenarios
 test-scenarios: build build-slim ## Break a real Airflow in many ways and judge by its database and tables
-	cd testbed && SELFHEAL_PLATFORMS=1 go test -count=1 -p 1 -parallel 20 -timeout 60m ./...
+	cd testbed && SELFHEAL_PLATFORMS=1 go test -count=1 -p 1 -parallel 8 -timeout 60m ./...
 
 .PHONY: vet
 vet: check-tools ## Run go vet and the format check

@@ -136,7 +136,7 @@ func TestPausedByAPerson(t *testing.T) {
 // waitTry waits until a try of a task is in a state, by Airflow's database.
 func (r *rig) waitTry(t *testing.T, dag, run, task string, number int, state string) {
 	t.Helper()
-	ctx := within(t, 2*time.Minute)
+	ctx := within(t, 4*time.Minute)
 	for {
 		tries, err := r.truth.Tries(ctx, dag, run, task)
 		if err == nil && len(tries) >= number && tries[number-1].State == state {
