@@ -121,7 +121,12 @@ func TestWhatIsNotAFailure(t *testing.T) {
 	}{
 		{"a small load", observation.Observation{Kind: observation.Anomaly, Entity: table, Series: series("data.dataset.load.rows", "drop", 100, 1000)}, "data_quality_breach"},
 		{"old data", observation.Observation{Kind: observation.Anomaly, Entity: table, Series: series("data.staleness.age", "spike", 9000, 600)}, "upstream_delay"},
-		{"data younger than usual is no delay", observation.Observation{Kind: observation.Anomaly, Entity: table, Series: series("data.staleness.age", "drop", 1, 600)}, "data_quality_breach"},
+		{"data younger than usual is no delay", observation.Observation{Kind: observation.Anomaly, Entity: table, Series: series("data.staleness.age", "drop", 1, 600)}, ""},
+		{"a table that grew", observation.Observation{Kind: observation.Anomaly, Entity: table, Series: series("data.dataset.rows", "spike", 2000, 1000)}, ""},
+		{"a table that shrank", observation.Observation{Kind: observation.Anomaly, Entity: table, Series: series("data.dataset.rows", "drop", 10, 1000)}, "data_quality_breach"},
+		{"a measure of one's own", observation.Observation{Kind: observation.Anomaly, Entity: table, Series: series("shop.orders.null_share", "spike", 0.4, 0)}, "data_quality_breach"},
+		{"a pool that is in use", observation.Observation{Kind: observation.Anomaly, Series: series("data.platform.pool.open_slots", "drop", 100, 128)}, ""},
+		{"a pool that is full", observation.Observation{Kind: observation.Anomaly, Series: series("data.platform.pool.open_slots", "drop", 0, 128)}, "resource_exhaustion"},
 		{"a late run", observation.Observation{Kind: observation.Anomaly, Entity: job, Series: series("data.pipeline.lateness", "spike", 900, 0)}, "upstream_delay"},
 		{"a slow run is no trouble of a known class", observation.Observation{Kind: observation.Anomaly, Entity: job, Series: series("data.pipeline.run.duration", "spike", 900, 60)}, ""},
 		{"a failed check", observation.Observation{Kind: observation.Assertion, Entity: table, Assertion: &observation.Check{Name: "c"}}, "data_quality_breach"},

@@ -228,11 +228,11 @@ func (v *verdicts) finish() {
 	}
 }
 
-// soften: a strange series of a job or a platform (how long it took, how many
-// slots are taken) is worth knowing, and trouble only where a rule says so; what
-// is measured of data or told by a service is.
+// soften: a strange series (how long a job took, how many slots are taken, how
+// large a table is) is worth knowing, and trouble only where a rule says so; what
+// a service tells of itself is.
 func (v *verdicts) soften(o *observation.Observation) *observation.Observation {
-	if o.Polarity != observation.Problem || o.Entity.Kind == entity.Dataset || o.Entity.Kind == entity.Service {
+	if o.Polarity != observation.Problem || o.Entity.Kind == entity.Service {
 		return o
 	}
 	if h := v.Judge.Propose(o); h == nil || h.Class == "unknown" {

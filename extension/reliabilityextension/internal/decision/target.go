@@ -121,6 +121,9 @@ func (d *decider) badLoad() (target, *Choice, error) {
 	if err != nil {
 		return target{}, nil, err
 	}
+	if load, _ := d.badLoadOf(i.Root); load == "" {
+		return target{}, escalate(incident.ReasonUncertainRoot, "which load of "+i.Root.Name+" is wrong is not known, so no run can be named: "+i.Title), nil
+	}
 	if writer == nil {
 		return target{}, escalate(incident.ReasonNoTarget, "no run that wrote "+i.Root.Name+" is known"), nil
 	}
@@ -183,8 +186,9 @@ func (d *decider) lastWriter(ds entity.Ref) (*store.RunRecord, error) {
 // badLoadOf returns the first load of ds that is still wrong and when that was seen.
 func (d *decider) badLoadOf(ds entity.Ref) (load string, seen time.Time) {
 	for _, e := range d.Incident.OpenEvidence() {
-		if e.Observation.Entity == ds && (seen.IsZero() || e.Observation.Time.Before(seen)) {
-			load, seen = e.Observation.Load(), e.Observation.Time
+		o := e.Observation
+		if o.Entity == ds && o.Load() != "" && (seen.IsZero() || o.Time.Before(seen)) {
+			load, seen = o.Load(), o.Time
 		}
 	}
 	return load, seen

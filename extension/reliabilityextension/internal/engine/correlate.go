@@ -93,7 +93,7 @@ func (b *batch) bySameRun(o observation.Observation) (string, bool) {
 	}
 	reroot := false
 	id := b.live(func(i *incident.Incident) bool {
-		if i.Terminal() || dagRun(i.RootRun) != run && !slices.ContainsFunc(i.Evidence, func(e incident.Evidence) bool {
+		if i.State == incident.Resolved || dagRun(i.RootRun) != run && !slices.ContainsFunc(i.Evidence, func(e incident.Evidence) bool {
 			return e.Observation.Entity == i.Root && dagRun(e.Observation.Run) == run
 		}) {
 			return false
@@ -143,7 +143,7 @@ func (b *batch) byGraph(o observation.Observation) (string, bool) {
 	}
 	reroot := false
 	id := b.live(func(i *incident.Incident) bool {
-		if i.Terminal() || b.now.Sub(i.Updated) > b.Engine.set.JoinWindow && b.now.Sub(i.Detected) > b.Engine.set.JoinWindow {
+		if i.State == incident.Resolved || b.now.Sub(i.Updated) > b.Engine.set.JoinWindow && b.now.Sub(i.Detected) > b.Engine.set.JoinWindow {
 			return false
 		}
 		if b.graph.Reaches(i.Root, o.Entity, b.Engine.set.Hops) {
