@@ -33,7 +33,7 @@ func (s *stage) play(ctx context.Context) (*result, error) {
 				return fmt.Errorf("a healthy load has %d rows, want %d", healthy.Rows, rows)
 			}
 		}
-		return nil
+		return pause(ctx, 5*time.Second) // until the collector has counted them
 	})
 	if err != nil {
 		return nil, err
@@ -58,6 +58,7 @@ func (s *stage) play(ctx context.Context) (*result, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.Decided, r.Acted = tale.decided, tale.acted
 	return r, s.judge(ctx, r, closed, load.Load)
 }
 
@@ -68,6 +69,9 @@ func (s *stage) follow(ctx context.Context, t *tale) (*collector.Incident, error
 	var last *collector.Incident
 	ours := func(r collector.Ref) bool { return strings.HasPrefix(r.Name, "orders") }
 	for {
+		if back := t.began.Add(outage); time.Now().After(back) && t.once("source", "back") {
+			t.say(back, "source", "it answers again")
+		}
 		list, err := s.collector.Incidents(ctx)
 		for i := range list {
 			if err != nil || !list[i].Concerns(ours) {
@@ -93,6 +97,15 @@ func (s *stage) follow(ctx context.Context, t *tale) (*collector.Incident, error
 			return nil, fmt.Errorf("%w\n%s", s.collector.Process().Err(), s.collector.Process().Tail(3000))
 		case <-time.After(200 * time.Millisecond):
 		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 

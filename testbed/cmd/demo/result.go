@@ -20,6 +20,7 @@ type result struct {
 	Root     string   `json:"root"`
 	Actions  []string `json:"actions"`
 
+	// The first decision and the first act; where it takes several, recovery shows it.
 	Broke     time.Time `json:"broke"`
 	Failed    time.Time `json:"failed"` // Airflow gave the run up
 	Detected  time.Time `json:"detected"`
@@ -40,7 +41,7 @@ type result struct {
 
 func (r *result) fill(i *collector.Incident) {
 	r.Incident, r.Class, r.Root = i.ID, i.Class, i.Root.Name
-	r.Detected, r.Decided, r.Acted, r.Recovered, r.Verified = i.Detected, i.Decided, i.Acted, i.Recovered, i.Closed
+	r.Detected, r.Recovered, r.Verified = i.Detected, i.Recovered, i.Closed
 	for _, s := range i.Steps {
 		r.Actions = append(r.Actions, s.Action+" "+s.Outcome)
 	}

@@ -16,6 +16,8 @@ type tale struct {
 	began time.Time
 	print func(format string, args ...any)
 	told  map[string]string
+
+	decided, acted time.Time // the first time
 }
 
 // say prints one line with the time since the source broke.
@@ -47,11 +49,15 @@ func (t *tale) tell(i *collector.Incident) {
 		}
 	}
 	if d := i.Decision; d != nil && t.once(i.ID+"decision", d.At.String()+d.Chosen) {
+		t.decided = first(t.decided, d.At)
 		t.say(first(d.At, i.Decided), "decided", "%s%s", d.Chosen, given(" by policy ", d.Policy, ""))
 		t.more("because " + d.Why)
 		for _, a := range d.Alternatives {
 			t.more(fmt.Sprintf("· %-29s %5.2f %s", a.Name, a.Score, strings.Join(a.Reasons, "; ")))
 		}
+	}
+	if t.acted.IsZero() {
+		t.acted = i.Acted
 	}
 	for _, s := range i.Steps {
 		switch s.Outcome {
