@@ -466,3 +466,28 @@ func TestItComesBack(t *testing.T) {
 	i := w.requireState(incident.Open, incident.ReasonSettling)
 	assert.Equal(t, 1, i.Recurrence)
 }
+
+func TestBadDataOfAnUnknownLoadIsNotRerun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.normal(5)
+	o := drop("k", 100, true)
+	o.Series.Metric, o.Series.Attributes = "data.dataset.rows", nil
+	w.see(o)
+	w.pass(time.Minute)
+	i := w.requireState(incident.Escalated, incident.ReasonUncertainRoot)
+	assert.Empty(t, i.Steps)
+}
+
+func TestASilencedRunIsOneIncident(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.Silence(w.Context(), "ann", store.Silence{Match: "job:default/orders*", End: w.now().Add(time.Hour), Comment: "migration"})
+	require.NoError(t, err)
+	w.see(failed(extract, "r1", 1, incident.TransientFailure))
+	w.pass(10 * time.Second)
+	w.see(run(load, "r1", observation.PhaseUpstream, 0), run(dag, "r1", observation.PhaseFailed, 0))
+	w.requireState(incident.Suppressed, incident.ReasonSilenced)
+	w.pass(2 * time.Hour)
+	w.requireState(incident.Planned, incident.ReasonBackoff)
+}
