@@ -21,12 +21,16 @@ demo: check-tools ## Break a real Airflow and watch the collector heal it
 	@exec $(BUILD)/tools/demo
 
 .PHONY: test
-test: check-tools vet test-fast test-scenarios ## Run all tests
+test: check-tools vet test-fast test-platform test-scenarios ## Run all tests
 
 .PHONY: test-fast
 test-fast: check-tools ## Run the tests that need no platform
 	go test ./...
 	cd testbed && go test ./...
+
+.PHONY: test-platform
+test-platform: check-tools ## Run the component tests that need a real database
+	go test -tags platform -count=1 ./receiver/dataqualityreceiver/...
 
 .PHONY: test-scenarios
 test-scenarios: build build-slim ## Break a real Airflow in many ways and judge by its database and tables
