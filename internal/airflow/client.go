@@ -28,6 +28,7 @@ var (
 // Client calls one Airflow installation. It is safe for concurrent use.
 type Client struct {
 	http *http.Client
+	idle http.RoundTripper // what holds the connections, below all that wraps it
 	base string
 	// api is the prefix of the stable API. Airflow 2.11 has /api/v1 with basic
 	// authentication, other names for some fields and no /auth/token.
@@ -41,6 +42,8 @@ type Client struct {
 // NewClient makes a client. Extensions are the collector's, for the auth of the
 // connection; nil where there are none. The configuration must be valid.
 func NewClient(ctx context.Context, cfg Config, extensions map[component.ID]component.Component, set component.TelemetrySettings) (*Client, error) {
+	var base innermost
+	extensions = base.join(&cfg, extensions)
 	hc, err := cfg.ClientConfig.ToClient(ctx, extensions, set)
 	if err != nil {
 		return nil, fmt.Errorf("airflow: make the HTTP client: %w", err)
@@ -51,6 +54,7 @@ func NewClient(ctx context.Context, cfg Config, extensions map[component.ID]comp
 	c := &Client{
 		http:    hc,
 		base:    strings.TrimRight(cfg.ClientConfig.Endpoint, "/"),
+		idle:    base.transport,
 		api:     "/api/v2",
 		limiter: rate.NewLimiter(rate.Limit(cfg.RateLimit), cfg.RateBurst),
 		maxSize: cfg.MaxResponseSize,
@@ -60,9 +64,8 @@ func NewClient(ctx context.Context, cfg Config, extensions map[component.ID]comp
 	return c, nil
 }
 
-// Close closes idle connections where the transport can be told so. Those of a
-// transport that the collector wrapped end with the connection's idle timeout.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close closes idle connections.
+func (c *Client) Close() { (&http.Client{Transport: c.idle}).CloseIdleConnections() }
 
 // call is one request.
 type call struct {
@@ -91,7 +94,7 @@ func (c *Client) do(ctx context.Context, k call) (time.Time, error) {
 		return time.Time{}, err
 	}
 	at, err := c.send(ctx, k, path, body, token)
-	if !IsUnauthorized(err) {
+	if !IsUnauthorized(err) && !isStale(err) {
 		return at, err
 	}
 	renewed, renewErr := c.auth.token(ctx, token)

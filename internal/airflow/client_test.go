@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -196,6 +197,17 @@ func TestInvalidArgumentsAreNotSent(t *testing.T) {
 
 func TestLogin(t *testing.T) {
 	t.Parallel()
+	for _, refusal := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		t.Run(http.StatusText(refusal), func(t *testing.T) {
+			t.Parallel()
+			testLogin(t, refusal)
+		})
+	}
+}
+
+// testLogin is about an Airflow that refuses a token that it does not know with
+// the status; since 3.0 that is 403.
+func testLogin(t *testing.T, refusal int) {
 	// Given an Airflow that hands out t1, t2, … and takes only the newest
 	var logins atomic.Int64
 	valid := func() string { return "t" + string('0'+rune(logins.Load())) }
@@ -211,7 +223,7 @@ func TestLogin(t *testing.T) {
 			logins.Add(1)
 			answer(w, 201, []byte(`{"access_token":"`+valid()+`"}`))
 		case r.Header.Get("Authorization") != "Bearer "+valid():
-			answer(w, 401, []byte(`{"detail":"Invalid JWT token"}`))
+			answer(w, refusal, []byte(`{"detail":"Invalid JWT token"}`))
 		default:
 			answer(w, 200, recorded(t, "version.json"))
 		}
@@ -231,6 +243,71 @@ func TestLogin(t *testing.T) {
 	_, err := c.Version(t.Context())
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, logins.Load())
+}
+
+func TestWhatAUserMayNotDoAsksForNoLogin(t *testing.T) {
+	t.Parallel()
+	var logins, calls atomic.Int64
+	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/auth/token" {
+			logins.Add(1)
+			answer(w, 201, []byte(`{"access_token":"t"}`))
+			return
+		}
+		calls.Add(1)
+		answer(w, 403, []byte(`{"detail":"Forbidden"}`))
+	}, func(c *Config) { c.Token, c.Username, c.Password = "", "u", "p" })
+	_, err := c.Version(t.Context())
+	assert.True(t, IsForbidden(err), "%v", err)
+	assert.EqualValues(t, 1, logins.Load())
+	assert.EqualValues(t, 1, calls.Load())
+}
+
+func TestATokenThatIsNeverTakenIsRenewedOnce(t *testing.T) {
+	t.Parallel()
+	var logins, calls atomic.Int64
+	c := newTestClient(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/auth/token" {
+			answer(w, 201, []byte(`{"access_token":"t`+string('0'+rune(logins.Add(1)))+`"}`))
+			return
+		}
+		calls.Add(1)
+		answer(w, 403, []byte(`{"detail":"Invalid JWT token"}`))
+	}, func(c *Config) { c.Token, c.Username, c.Password = "", "u", "p" })
+	_, err := c.Version(t.Context())
+	assert.True(t, IsForbidden(err), "%v", err)
+	assert.EqualValues(t, 2, logins.Load())
+	assert.EqualValues(t, 2, calls.Load())
+}
+
+func TestCloseEndsIdleConnections(t *testing.T) {
+	t.Parallel()
+	ended := make(chan struct{}, 1)
+	srv := httptest.NewUnstartedServer(play(t, "GET", "/api/v2/version", "version.json", 200))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateClosed {
+			ended <- struct{}{}
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	cfg := DefaultConfig()
+	cfg.ClientConfig.Endpoint, cfg.Token = srv.URL, "t"
+	// What wraps the transport must not hide it
+	cfg.ClientConfig.Headers.Set("X-Team", "data")
+	c, err := NewClient(t.Context(), cfg, nil, componenttest.NewNopTelemetrySettings())
+	require.NoError(t, err)
+	_, err = c.Version(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, ended)
+
+	c.Close()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the connection is still there")
+	}
+	assert.Empty(t, cfg.ClientConfig.Middlewares)
 }
 
 func TestRefusedLoginIsNotRepeatedAtOnce(t *testing.T) {

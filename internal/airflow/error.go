@@ -71,6 +71,14 @@ func IsUnauthorized(err error) bool { return status(err) == http.StatusUnauthori
 // IsForbidden is true when the user may not do this (403).
 func IsForbidden(err error) bool { return status(err) == http.StatusForbidden }
 
+// isStale is true when Airflow does not know the token, as after a change of its
+// secret. It says so with 403, which also says that a user may not do something,
+// so the words decide.
+func isStale(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Status == http.StatusForbidden && e.Detail == "Invalid JWT token"
+}
+
 // IsRetryable is true when the same call may succeed later: no answer, 408, 429, or 5xx.
 // Whether it may be *repeated* is another question: see [IsUnclear].
 func IsRetryable(err error) bool {
