@@ -81,21 +81,24 @@ func (r *result) write(path string) error {
 	return nil
 }
 
+// yours is all that observing one's own Airflow needs beside examples/observe.yaml.
+const yours = `receivers:
+  airflow:
+    endpoint: https://airflow.example.com
+    username: selfheal
+    password: ${env:AIRFLOW_PASSWORD}
+`
+
 // epilogue tells how to go on with one's own Airflow.
 func (s *stage) epilogue() string {
 	return fmt.Sprintf(`
   Your own Airflow, observing only. Put these five lines into my.yaml:
 
-receivers:
-  airflow:
-    endpoint: https://airflow.example.com
-    username: selfheal
-    password: ${env:AIRFLOW_PASSWORD}
-
-  and start:  build/otelcol-selfheal-slim --config examples/demo/observe.yaml --config my.yaml
+%s
+  and start:  build/otelcol-selfheal-slim --config examples/observe.yaml --config my.yaml
 
   Airflow       %s  (admin / admin)
   the API       %s/api/v1/incidents
   the config    %s
-`, s.airflow.URL, s.collector.API, s.config)
+`, yours, s.airflow.URL, s.collector.API, s.config)
 }
