@@ -45,7 +45,7 @@ func (r *reliabilityExtension) observe() error {
 // bounds are what each bound has refused or removed.
 func (r *reliabilityExtension) bounds(ctx context.Context, o metric.Int64Observer) error {
 	s := r.engine.Status()
-	hits := map[string]int64{"incidents": sum(s.Counts.Overflow), "too_old": sum(s.Counts.TooOld), "graph_edges": s.EdgesDenied}
+	hits := map[string]int64{"incidents": sum(s.Counts.Overflow), "too_old": sum(s.Counts.TooOld), "unusable": sum(s.Counts.Unusable), "graph_edges": s.EdgesDenied}
 	err := r.store.View(ctx, func(rd store.Reader) error {
 		stats, err := rd.Stats()
 		for name, n := range stats.Dropped {

@@ -8,8 +8,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gobwas/glob"
+
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
+	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
@@ -23,9 +26,14 @@ type batch struct {
 	from  map[string]incident.State
 	gone  []string
 	// holders says which incident is acting on a resource; nil until asked for.
-	holders map[entity.Ref]string
-	after   []func() // run once durable, under the engine's lock
-	notify  bool
+	holders  map[entity.Ref]string
+	silences []store.Silence // those in force; nil until asked for
+	globs    map[string]glob.Glob
+	pulled   *killswitch.Pulled
+	looked   bool          // at the kill switch
+	edges    []entity.Edge // new in the graph; taken back when the transaction fails
+	after    []func()      // run once durable, under the engine's lock
+	notify   bool
 }
 
 // get returns an incident to read.
@@ -44,6 +52,27 @@ func (b *batch) edit(id string) *incident.Incident {
 	i := b.active[id].Clone()
 	b.dirty[id], b.from[id] = i, i.State
 	return i
+}
+
+// matches compiles a pattern once for each batch.
+func (b *batch) matches(pattern, s string) bool {
+	g, ok := b.globs[pattern]
+	if !ok {
+		g, _ = glob.Compile(pattern) // nil: it matches nothing
+		if b.globs == nil {
+			b.globs = map[string]glob.Glob{}
+		}
+		b.globs[pattern] = g
+	}
+	return g != nil && g.Match(s)
+}
+
+// killSwitch reads the switch once for each batch.
+func (b *batch) killSwitch() *killswitch.Pulled {
+	if !b.looked {
+		b.looked, b.pulled = true, killswitch.Read(b.dir)
+	}
+	return b.pulled
 }
 
 // each returns the IDs of all incidents in memory in the order they were made.
@@ -76,7 +105,7 @@ func (b *batch) flush() error {
 		i.Updated = b.now
 		from := b.from[id]
 		if err := b.PutIncident(i, from); err != nil {
-			return fmt.Errorf("store incident %s: %w", id, err)
+			return &stuckError{id, fmt.Errorf("store it: %w", err)}
 		}
 		kind := "incident.update"
 		if from != i.State {

@@ -37,13 +37,7 @@ func (b *batch) problem(o observation.Observation) error {
 }
 
 func (b *batch) open(o observation.Observation) error {
-	under := 0
-	for _, i := range b.active {
-		if !i.Terminal() {
-			under++
-		}
-	}
-	if under >= b.Engine.set.MaxActive {
+	if b.under() >= b.Engine.set.MaxActive {
 		b.after = append(b.after, func() { b.counts.Overflow[string(o.Kind)]++ })
 		return nil
 	}
@@ -64,18 +58,37 @@ func (b *batch) open(o observation.Observation) error {
 	return nil
 }
 
-// live are the incidents that a new problem may belong to.
-func (b *batch) live(fn func(i *incident.Incident) bool) string {
-	for _, id := range b.each() {
-		i := b.get(id)
-		if i.State == incident.Resolved && b.now.Sub(i.Closed) > b.Engine.set.ReopenWithin {
-			continue
-		}
-		if fn(i) {
-			return id
+// under counts the incidents that are not over, those of this batch included.
+func (b *batch) under() int {
+	n := 0
+	for id, i := range b.active {
+		if _, ok := b.dirty[id]; !ok && i.State != incident.Resolved {
+			n++
 		}
 	}
-	return ""
+	for _, i := range b.dirty {
+		if i.State != incident.Resolved {
+			n++
+		}
+	}
+	return n
+}
+
+// live finds the incident that a new problem belongs to: the oldest one under
+// way, else the one that was closed last.
+func (b *batch) live(fn func(i *incident.Incident) bool) string {
+	closed := ""
+	for _, id := range b.each() {
+		i := b.get(id)
+		switch {
+		case i.State == incident.Resolved && b.now.Sub(i.Closed) > b.Engine.set.ReopenWithin, !fn(i):
+		case i.State != incident.Resolved:
+			return id
+		default:
+			closed = id
+		}
+	}
+	return closed
 }
 
 // bySameThing: the very run, series or check that an incident has as evidence.
@@ -249,12 +262,33 @@ func (b *batch) addEvidence(i *incident.Incident, o observation.Observation) boo
 		}
 		return again
 	}
-	if limit := b.Engine.set.MaxEvidence; len(i.Evidence) >= limit {
-		// What began it and what is newest stay.
-		i.Evidence = slices.Delete(i.Evidence, limit/2, len(i.Evidence)-limit+limit/2+1)
+	for limit := b.Engine.set.MaxEvidence; len(i.Evidence) >= limit; {
+		at := b.leastTelling(i, limit)
+		i.Evidence = slices.Delete(i.Evidence, at, at+1)
 	}
 	i.Evidence = append(i.Evidence, incident.Evidence{Observation: o, Count: 1, LastSeen: b.now})
 	return true
+}
+
+// leastTelling is the evidence that can be spared: what was taken back, else a
+// symptom, else what the root said; of each the oldest of the newer half. What
+// stands against the root must not go while anything else is there, because
+// without it the root would look healthy.
+func (b *batch) leastTelling(i *incident.Incident, limit int) int {
+	root := func(e incident.Evidence) bool { return e.Observation.Entity == i.Root }
+	for _, spare := range []func(incident.Evidence) bool{
+		func(e incident.Evidence) bool { return e.Cleared && !root(e) },
+		func(e incident.Evidence) bool { return !root(e) },
+		func(e incident.Evidence) bool { return e.Cleared },
+	} {
+		if at := slices.IndexFunc(i.Evidence[limit/2:], spare); at >= 0 {
+			return limit/2 + at
+		}
+		if at := slices.IndexFunc(i.Evidence, spare); at >= 0 {
+			return at
+		}
+	}
+	return limit / 2
 }
 
 func attempt(o observation.Observation) int {
@@ -270,7 +304,7 @@ func tellsMore(a, than observation.Observation) bool {
 	}
 	return (a.Error != nil && than.Error == nil) || (a.Hypothesis != nil && than.Hypothesis == nil) ||
 		(a.Hypothesis != nil && a.Hypothesis.Confidence > than.Hypothesis.Confidence) ||
-		(a.Run != nil && a.Run.Confirmed && !than.Run.Confirmed)
+		(a.Run != nil && a.Run.Confirmed && (than.Run == nil || !than.Run.Confirmed))
 }
 
 // recovery takes back the evidence that the observation says has passed.
@@ -330,7 +364,7 @@ func takesBack(o, problem observation.Observation) bool {
 			return false
 		}
 	}
-	if o.Run == nil {
+	if o.Run == nil || problem.Run == nil {
 		return true
 	}
 	// Only the platform's word takes back what the platform said.

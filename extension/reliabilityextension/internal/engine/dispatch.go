@@ -7,12 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gobwas/glob"
-
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/action"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/entity"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/incident"
-	"github.com/otelcol-selfheal/otelcol-selfheal/internal/killswitch"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/reliability"
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
@@ -22,11 +19,6 @@ const refusedFor = 5 * time.Second
 
 func isRefusal(err error) bool {
 	return errors.Is(err, reliability.ErrRefused) || errors.Is(err, reliability.ErrStaleFence)
-}
-
-func matches(pattern, s string) bool {
-	g, err := glob.Compile(pattern)
-	return err == nil && g.Match(s)
 }
 
 // Register implements reliability.Dispatcher.
@@ -60,14 +52,14 @@ func offers(can []action.Capability, p planned) *action.Capability {
 	return nil
 }
 
-func acts(c *action.Capability, resource entity.Ref) bool {
-	return c != nil && slices.ContainsFunc(c.Act, func(scope string) bool { return matches(scope, resource.Namespace+"/"+resource.Name) })
+func (b *batch) acts(c *action.Capability, resource entity.Ref) bool {
+	return c != nil && slices.ContainsFunc(c.Act, func(scope string) bool { return b.matches(scope, resource.Namespace+"/"+resource.Name) })
 }
 
 // mayAct: some executor has acting switched on for the plan.
 func (b *batch) mayAct(p planned) (acting, reachable bool) {
 	for _, can := range b.executors {
-		if c := offers(can, p); acts(c, p.Resource) {
+		if c := offers(can, p); b.acts(c, p.Resource) {
 			acting = true
 			reachable = reachable || c.Reachable
 		}
@@ -78,13 +70,13 @@ func (b *batch) mayAct(p planned) (acting, reachable bool) {
 // holdup says what keeps a plan from being carried out now; ReasonBackoff with
 // a time in the past where nothing does.
 func (b *batch) holdup(i *incident.Incident, p planned) (incident.Reason, string, error) {
-	silence, err := b.silenced(i)
+	silence, err := b.silenced(i, p.Resource)
 	if err != nil {
 		return "", "", err
 	}
 	acting, reachable := b.mayAct(p)
 	offered := slices.ContainsFunc(b.capabilities(), func(c action.Capability) bool { return offers([]action.Capability{c}, p) != nil })
-	pulled := killswitch.Read(b.dir)
+	pulled := b.killSwitch()
 	busy, err := b.busy(i, p)
 	if err != nil {
 		return "", "", err
@@ -200,7 +192,7 @@ func (e *Engine) nothingPlanned() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, i := range e.active {
-		if i.State == incident.Planned || i.State == incident.Acting {
+		if i.State == incident.Planned || i.State == incident.Acting || (i.State == incident.Escalated && i.Reason == incident.ReasonOutcomeUnclear) {
 			return false
 		}
 	}
@@ -209,11 +201,11 @@ func (e *Engine) nothingPlanned() bool {
 
 func (b *batch) leasable(executor string, p planned) (bool, error) {
 	i := b.get(p.IncidentID)
-	if i == nil || (i.State != incident.Planned && i.State != incident.Acting) {
+	if p.Intent == nil && (i == nil || (i.State != incident.Planned && i.State != incident.Acting)) {
 		return false, nil
 	}
 	c := offers(b.executors[executor], p)
-	if c == nil || !acts(c, p.Resource) || p.NotBefore.After(b.now) {
+	if c == nil || !b.acts(c, p.Resource) || p.NotBefore.After(b.now) {
 		return false, nil
 	}
 	if p.Status != action.Pending && p.LeaseUntil.After(b.now) {
@@ -272,8 +264,8 @@ func (e *Engine) Begin(ctx context.Context, l action.Lease, in action.Intent) er
 			return fmt.Errorf("plan %s is %s: %w", p.ID, p.Status, reliability.ErrStaleFence)
 		}
 		i := b.get(p.IncidentID)
-		if i == nil {
-			return fmt.Errorf("plan %s has no incident: %w", p.ID, reliability.ErrRefused)
+		if i == nil || (i.State != incident.Planned && i.State != incident.Acting) {
+			return fmt.Errorf("plan %s: its incident waits for no action: %w", p.ID, reliability.ErrRefused)
 		}
 		reason, detail, err := b.holdup(i, p)
 		if err != nil {
@@ -381,7 +373,8 @@ func (e *Engine) Complete(ctx context.Context, l action.Lease, r action.Result) 
 // completed moves the incident by what came of its plan.
 func (b *batch) completed(i *incident.Incident, p planned, r action.Result) {
 	outcome(i, p.ID, string(r.Status))
-	if i.State != incident.Planned && i.State != incident.Acting {
+	unclear := i.State == incident.Escalated && i.Reason == incident.ReasonOutcomeUnclear && r.Status == action.Succeeded
+	if i.State != incident.Planned && i.State != incident.Acting && !unclear {
 		return
 	}
 	detail := p.Summary + ": " + string(r.Status)

@@ -92,7 +92,7 @@ type Engine struct {
 
 // Counts are the engine's totals since it started.
 type Counts struct {
-	Observed, Duplicates, TooOld, Overflow, Refused, Intents map[string]int64
+	Observed, Duplicates, TooOld, Unusable, Overflow, Refused, Intents map[string]int64
 }
 
 // New loads the state and returns an engine that does nothing until it is called.
@@ -102,7 +102,7 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 		graph: graph.New(o.MaxEdges), now: o.Now, entropy: o.Entropy, log: o.Logger,
 		active: map[string]*incident.Incident{}, executors: map[string][]action.Capability{},
 		ready: make(chan struct{}, 1), changed: make(chan struct{}), subscribers: map[string]bool{},
-		counts: Counts{Observed: map[string]int64{}, Duplicates: map[string]int64{}, TooOld: map[string]int64{}, Overflow: map[string]int64{}, Refused: map[string]int64{}, Intents: map[string]int64{}},
+		counts: Counts{Observed: map[string]int64{}, Duplicates: map[string]int64{}, TooOld: map[string]int64{}, Unusable: map[string]int64{}, Overflow: map[string]int64{}, Refused: map[string]int64{}, Intents: map[string]int64{}},
 	}
 	if e.entropy == nil {
 		e.entropy = rand.Reader
@@ -150,7 +150,10 @@ func New(ctx context.Context, o Options) (*Engine, error) {
 	return e, nil
 }
 
-const sourceDeclared = "declared"
+const (
+	sourceDeclared = "declared"
+	metaProbe      = "engine.probe"
+)
 
 func (e *Engine) id(prefix string, at time.Time) (string, error) {
 	id, err := ulid.New(ulid.Timestamp(at), e.entropy)
@@ -202,7 +205,7 @@ func (c Counts) clone() Counts {
 		maps.Copy(out, m)
 		return out
 	}
-	return Counts{copied(c.Observed), copied(c.Duplicates), copied(c.TooOld), copied(c.Overflow), copied(c.Refused), copied(c.Intents)}
+	return Counts{copied(c.Observed), copied(c.Duplicates), copied(c.TooOld), copied(c.Unusable), copied(c.Overflow), copied(c.Refused), copied(c.Intents)}
 }
 
 // update runs fn on copies of the incidents in one transaction and makes the
@@ -213,13 +216,22 @@ func (e *Engine) update(ctx context.Context, fn func(*batch) error) error {
 	var b *batch
 	err := e.store.Update(ctx, func(tx store.Tx) error {
 		b = &batch{Engine: e, Tx: tx, now: e.now(), dirty: map[string]*incident.Incident{}, from: map[string]incident.State{}}
+		if e.storeErr != nil {
+			// Only a write tells whether the state can be written again.
+			if err := tx.PutMeta(metaProbe, []byte(b.now.UTC().Format(time.RFC3339))); err != nil {
+				return err
+			}
+		}
 		if err := fn(b); err != nil {
 			return err
 		}
 		return b.flush()
 	})
 	if err != nil {
-		if !errors.Is(err, context.Canceled) && !isRefusal(err) {
+		if b != nil {
+			e.graph.Remove(b.edges)
+		}
+		if failsState(err) {
 			e.storeErr = err
 		}
 		return err
@@ -241,6 +253,13 @@ func (e *Engine) update(ctx context.Context, fn func(*batch) error) error {
 		}
 	}
 	return nil
+}
+
+// failsState reports whether an error means that the state cannot be written, not
+// that what was asked makes no sense or that who asked has gone.
+func failsState(err error) bool {
+	return !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) && !isRefusal(err) &&
+		!errors.Is(err, ErrInvalid) && !errors.Is(err, store.ErrNotFound)
 }
 
 // Stop records that the engine ends.

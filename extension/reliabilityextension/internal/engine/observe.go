@@ -22,10 +22,11 @@ func (e *Engine) Observe(ctx context.Context, seen []observation.Observation) er
 
 // take stores one observation and its effect.
 func (b *batch) take(o observation.Observation) error {
-	if o.Received.IsZero() {
-		o.Received = b.now
-	}
 	kind := string(o.Kind)
+	if !usable(&o, b.now) {
+		b.after = append(b.after, func() { b.counts.Unusable[kind]++ })
+		return nil
+	}
 	fresh, err := b.See(o.ID, b.now)
 	if err != nil {
 		return err
@@ -36,7 +37,11 @@ func (b *batch) take(o observation.Observation) error {
 	}
 	b.after = append(b.after, func() { b.counts.Observed[kind]++ })
 	for _, edge := range o.Edges {
+		isNew := !b.graph.Has(edge)
 		if b.graph.Add(edge, edgeRefresh) {
+			if isNew {
+				b.edges = append(b.edges, edge)
+			}
 			if err := b.PutEdge(edge); err != nil {
 				return err
 			}

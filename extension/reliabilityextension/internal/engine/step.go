@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -22,29 +23,58 @@ func (e *Engine) Tick(ctx context.Context) error {
 	if e.idle() {
 		return nil
 	}
-	return e.update(ctx, func(b *batch) error {
-		if err := b.switched(); err != nil {
-			return err
+	// One incident that cannot be moved must not hold up the others.
+	skip := map[string]bool{}
+	var errs error
+	for {
+		err := e.update(ctx, func(b *batch) error { return b.turn(skip) })
+		errs = errors.Join(errs, err)
+		var bad *stuckError
+		if !errors.As(err, &bad) || errors.Is(err, store.ErrFull) || ctx.Err() != nil || len(skip) == maxStuck {
+			return errs
 		}
-		for _, id := range b.each() {
-			if err := b.step(b.get(id)); err != nil {
-				return fmt.Errorf("incident %s: %w", id, err)
-			}
+		skip[bad.incident] = true
+	}
+}
+
+// maxStuck is how many incidents a turn leaves out before it gives up: that many
+// at once are no fault of theirs.
+const maxStuck = 3
+
+// stuckError says which incident a turn failed on.
+type stuckError struct {
+	incident string
+	err      error
+}
+
+func (e *stuckError) Error() string { return "incident " + e.incident + ": " + e.err.Error() }
+func (e *stuckError) Unwrap() error { return e.err }
+
+func (b *batch) turn(skip map[string]bool) error {
+	if err := b.switched(); err != nil {
+		return err
+	}
+	for _, id := range b.each() {
+		if skip[id] {
+			continue
 		}
-		return nil
-	})
+		if err := b.step(b.get(id)); err != nil {
+			return &stuckError{id, err}
+		}
+	}
+	return nil
 }
 
 // idle: there is nothing to move and the kill switch stands as it stood.
 func (e *Engine) idle() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.active) == 0 && (e.killed == nil) == (killswitch.Read(e.dir) == nil)
+	return len(e.active) == 0 && e.storeErr == nil && (e.killed == nil) == (killswitch.Read(e.dir) == nil)
 }
 
 // switched notices and records that a person used the kill switch.
 func (b *batch) switched() error {
-	pulled := killswitch.Read(b.dir)
+	pulled := b.killSwitch()
 	if (pulled == nil) == (b.killed == nil) {
 		return nil
 	}
@@ -57,6 +87,10 @@ func (b *batch) switched() error {
 }
 
 func (b *batch) step(i *incident.Incident) error {
+	if err := b.rewind(i); err != nil {
+		return err
+	}
+	i = b.get(i.ID)
 	if !i.Terminal() {
 		if err := b.settleLoads(i); err != nil {
 			return err
@@ -79,8 +113,33 @@ func (b *batch) step(i *incident.Incident) error {
 			b.gone = append(b.gone, i.ID)
 		}
 	case incident.Acting:
+		return b.stepActing(i)
 	}
 	return nil
+}
+
+// stepActing waits for the executor's word. Where none comes and nobody takes the
+// plan over, a person has to look what became of the call.
+func (b *batch) stepActing(i *incident.Incident) error {
+	plans, err := b.plans(i)
+	if err != nil {
+		return err
+	}
+	p := current(plans)
+	switch {
+	case p == nil:
+		b.set(i, incident.Open, incident.ReasonSettling, "no plan is left")
+	case b.now.Sub(later(p.LeaseUntil, p.NotBefore)) > b.Engine.set.VerifyTimeout:
+		b.set(i, incident.Escalated, incident.ReasonOutcomeUnclear, p.Summary+": begun, and no executor has said what came of it")
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // stepEscalated: a person was called; what they do shows in the signals. Where
@@ -119,14 +178,19 @@ func (b *batch) verify(i *incident.Incident, detail string) {
 	i.Verification = &incident.Verification{Since: b.now, Window: b.Engine.set.VerifyWindow}
 }
 
-func (b *batch) silenced(i *incident.Incident) (*store.Silence, error) {
-	silences, err := b.Silences(b.now)
-	if err != nil {
-		return nil, err
+// silenced returns the silence that covers the root or what would be acted on.
+func (b *batch) silenced(i *incident.Incident, resources ...entity.Ref) (*store.Silence, error) {
+	if b.silences == nil {
+		silences, err := b.Silences(b.now)
+		if err != nil {
+			return nil, err
+		}
+		b.silences = append([]store.Silence{}, silences...)
 	}
-	for _, s := range silences {
-		if matches(s.Match, i.Root.String()) {
-			return &s, nil
+	for n := range b.silences {
+		s := &b.silences[n]
+		if b.matches(s.Match, i.Root.String()) || slices.ContainsFunc(resources, func(r entity.Ref) bool { return b.matches(s.Match, r.String()) }) {
+			return s, nil
 		}
 	}
 	return nil, nil
@@ -152,13 +216,22 @@ func (b *batch) stepOpen(i *incident.Incident) error {
 }
 
 func (b *batch) stepSuppressed(i *incident.Incident) error {
-	silence, err := b.silenced(i)
+	var acted []entity.Ref
+	if len(i.Steps) > 0 {
+		plans, err := b.plans(i)
+		if err != nil {
+			return err
+		}
+		for _, p := range plans[max(0, len(plans)-1):] {
+			acted = append(acted, p.Resource)
+		}
+	}
+	silence, err := b.silenced(i, acted...)
 	if err != nil || silence != nil {
 		return err
 	}
 	if b.cleared(i) {
-		i = b.set(i, incident.Resolved, incident.ReasonSelfHealed, "it passed while it was silenced")
-		b.edit(i.ID).Closed = b.now
+		b.verify(i, "the trouble passed while it was silenced")
 		return nil
 	}
 	b.set(i, incident.Open, incident.ReasonSettling, "the silence has ended")
@@ -231,6 +304,15 @@ func (b *batch) stepPlanned(i *incident.Incident) error {
 		b.set(i, incident.Open, incident.ReasonSettling, "no plan is left")
 		return nil
 	}
+	if p.Status == action.Leased && !p.LeaseUntil.After(b.now) {
+		// Who held it has gone without a word and has sent nothing.
+		p.Status = action.Pending
+		p.Fence++
+		if err := b.PutPlan(p); err != nil {
+			return err
+		}
+		b.notify = true
+	}
 	if b.cleared(i) && p.Status == action.Pending && p.Intent == nil {
 		if err := b.withdraw(i, p, "the trouble passed before anything was done"); err != nil {
 			return err
@@ -267,12 +349,25 @@ func (b *batch) withdraw(i *incident.Incident, p planned, why string) error {
 	return b.audit(b.Tx, "plan.withdrawn", "engine", p.ID, map[string]any{"why": why, "status": p.Status})
 }
 
+// abandon ends a plan that was begun and never reported when its incident is
+// over: it would keep the resource from all others.
+func (b *batch) abandon(i *incident.Incident, p planned) error {
+	p.Status, p.Fence = action.Done, p.Fence+1
+	p.Result = &action.Result{Status: action.Unclear, At: b.now, Detail: "the incident ended before it was known"}
+	outcome(b.edit(i.ID), p.ID, string(action.Unclear))
+	return errors.Join(b.PutPlan(p), b.audit(b.Tx, "plan.abandoned", "engine", p.ID, p.Result))
+}
+
 func outcome(i *incident.Incident, plan, what string) {
 	for n := range i.Steps {
 		if i.Steps[n].PlanID == plan {
 			i.Steps[n].Outcome = what
 		}
 	}
+}
+
+func hasOutcome(i *incident.Incident, plan, what string) bool {
+	return slices.ContainsFunc(i.Steps, func(s incident.Step) bool { return s.PlanID == plan && s.Outcome == what })
 }
 
 // stepVerifying looks whether the world has recovered, and for how long.
@@ -285,8 +380,13 @@ func (b *batch) stepVerifying(i *incident.Incident) error {
 	if err != nil {
 		return err
 	}
-	if report.FailedAgain != nil {
+	switch {
+	case report.FailedAgain != nil:
 		return b.failedAgain(i, plans, report)
+	case report.Next != nil:
+		return b.another(i, i.Root, fmt.Sprintf("run %s has failed as well", report.Next.Run.ID))
+	case report.Moved != nil:
+		return b.another(i, report.Moved.Job, fmt.Sprintf("run %s failed by itself after %s had come through", report.Moved.Run.ID, i.Root.Name))
 	}
 	v := i.Verification
 	holds := report.Holds()
@@ -338,11 +438,30 @@ func (b *batch) failedAgain(i *incident.Incident, plans []planned, r verificatio
 	return b.decide(b.get(i.ID))
 }
 
-// learn records what verification found of the last action.
+// another: what was done has worked, and something else is left to do.
+func (b *batch) another(i *incident.Incident, root entity.Ref, detail string) error {
+	i = b.edit(i.ID)
+	i.Verification, i.Recovered = nil, time.Time{}
+	moved := i.Root != root
+	i.Root = root
+	b.set(i, incident.Open, incident.ReasonSettling, detail)
+	if moved {
+		i.LastGoodRun = ""
+		if err := b.judge(); err != nil {
+			return err
+		}
+	}
+	return b.decide(b.get(i.ID))
+}
+
+// learn records what verification found: that all actions helped, or that the
+// last one did not.
 func (b *batch) learn(i *incident.Incident, plans []planned, verified bool) error {
 	for _, p := range slices.Backward(plans) {
-
 		if p.Status != action.Done || p.Result == nil || p.Result.Status != action.Succeeded {
+			continue
+		}
+		if verified && hasOutcome(i, p.ID, "unverified") {
 			continue
 		}
 		what := "verified"
@@ -354,10 +473,9 @@ func (b *batch) learn(i *incident.Incident, plans []planned, verified bool) erro
 		if !i.Recovered.IsZero() && !i.Acted.IsZero() {
 			o.Duration = i.Recovered.Sub(i.Acted)
 		}
-		if err := b.PutOutcome(o); err != nil {
+		if err := errors.Join(b.PutOutcome(o), b.audit(b.Tx, "plan.outcome", "engine", p.ID, o)); err != nil || !verified {
 			return err
 		}
-		return b.audit(b.Tx, "plan.outcome", "engine", p.ID, o)
 	}
 	return nil
 }
@@ -367,6 +485,11 @@ func (b *batch) resolve(i *incident.Incident, plans []planned) error {
 	if !i.Acted.IsZero() {
 		reason = incident.ReasonVerified
 		if err := b.learn(i, plans, true); err != nil {
+			return err
+		}
+	}
+	if p := current(plans); p != nil {
+		if err := b.abandon(i, p); err != nil {
 			return err
 		}
 	}

@@ -64,15 +64,39 @@ func (g *Graph) Add(e entity.Edge, refresh time.Duration) bool {
 	return true
 }
 
+// Has reports whether the source of e has said it before.
+func (g *Graph) Has(e entity.Edge) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	_, ok := g.edges[key{e.From, e.To, e.Relation, e.Source}]
+	return ok
+}
+
+// Remove takes back edges that could not be stored.
+func (g *Graph) Remove(edges []entity.Edge) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range edges {
+		k := key{e.From, e.To, e.Relation, e.Source}
+		if _, ok := g.edges[k]; ok {
+			g.drop(k)
+		}
+	}
+}
+
+func (g *Graph) drop(k key) {
+	delete(g.edges, k)
+	count(g.out, k.from, k.to, k.relation, -1)
+	count(g.in, k.to, k.from, k.relation, -1)
+}
+
 // Forget drops the edges of one source that were last said before the given time.
 func (g *Graph) Forget(source string, before time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for k, last := range g.edges {
 		if k.source == source && last.Before(before) {
-			delete(g.edges, k)
-			count(g.out, k.from, k.to, k.relation, -1)
-			count(g.in, k.to, k.from, k.relation, -1)
+			g.drop(k)
 		}
 	}
 }

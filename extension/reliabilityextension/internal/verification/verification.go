@@ -56,6 +56,12 @@ type Report struct {
 	Conditions []incident.Condition
 	// FailedAgain is set when a run that was acted on has ended in failure since.
 	FailedAgain *store.RunRecord
+	// Next is a failed run that nothing has been done about yet, while all that was
+	// acted on has succeeded.
+	Next *store.RunRecord
+	// Moved is a run behind the root, of the same run of their DAG, that failed by
+	// itself when the root had come through.
+	Moved *store.RunRecord
 	// Running: a run that has to succeed is still under way.
 	Running bool
 }
@@ -92,6 +98,9 @@ type watchedRun struct {
 	run     observation.Run
 	acted   bool // a plan acted on it
 	attempt int  // the attempt that the last plan was made for
+	// since is when the last plan acted on it, or found it well; what was heard
+	// before says nothing about the effect.
+	since time.Time
 }
 
 // Evaluate looks at everything that has to hold before i may close.
@@ -113,12 +122,17 @@ func watchedRuns(i *incident.Incident, plans []*action.Plan) []watchedRun {
 		runs = append(runs, watchedRun{job: f.Job, run: f.Run})
 	}
 	for _, p := range plans {
-		acted := p.Result != nil && p.Result.Status == action.Succeeded
 		id := RunID(p.Target)
-		if !acted || id == "" {
+		if p.Result == nil || id == "" {
 			continue
 		}
 		at := slices.IndexFunc(runs, func(r watchedRun) bool { return r.run.ID == id })
+		if p.Status == action.Void && at >= 0 {
+			runs[at].since = later(runs[at].since, p.Result.At)
+		}
+		if p.Result.Status != action.Succeeded {
+			continue
+		}
 		if at < 0 {
 			target := p.Target
 			runs = append(runs, watchedRun{job: p.Resource, run: observation.Run{ID: id, Target: &target}})
@@ -127,6 +141,10 @@ func watchedRuns(i *incident.Incident, plans []*action.Plan) []watchedRun {
 		runs[at].acted = true
 		// A plan without a try in it was made on hearsay: any failure after it counts.
 		runs[at].attempt, _ = strconv.Atoi(p.Expect[action.ExpectTry])
+		runs[at].since = p.Result.At
+		if p.Intent != nil && p.Intent.At.Before(p.Result.At) {
+			runs[at].since = p.Intent.At
+		}
 	}
 	return runs
 }
@@ -150,12 +168,15 @@ func RunID(t observation.Target) string {
 func (l *look) add(c incident.Condition) { l.out.Conditions = append(l.out.Conditions, c) }
 
 func (l *look) runsSucceeded() error {
+	var next *store.RunRecord
+	pending := false
 	for _, w := range l.runs {
 		c := incident.Condition{Name: RunSucceeded, Entity: w.job}
 		r, err := l.RunByID(w.run.ID, w.job)
 		if errors.Is(err, store.ErrNotFound) {
 			c.Silent, c.Detail = true, fmt.Sprintf("run %s: nothing was heard of it", w.run.ID)
 			l.add(c)
+			pending = pending || w.acted
 			continue
 		}
 		if err != nil {
@@ -163,7 +184,7 @@ func (l *look) runsSucceeded() error {
 		}
 		c.LastSeen = r.Received
 		// What was heard before the action says nothing about its effect.
-		fresh := l.i.Acted.IsZero() || !w.acted || r.Received.After(l.i.Acted)
+		fresh := !w.acted || r.Received.After(w.since)
 		switch r.Run.Phase {
 		case observation.PhaseSucceeded:
 			c.Holds, c.Silent = fresh && r.Run.Confirmed, !fresh || !r.Run.Confirmed
@@ -174,11 +195,18 @@ func (l *look) runsSucceeded() error {
 			if w.acted && fresh && r.Run.Confirmed && r.Run.Attempt > w.attempt {
 				l.out.FailedAgain = &r
 			}
+			if !w.acted && r.Run.Confirmed && r.Received.After(w.since) && next == nil {
+				next = &r
+			}
 		case observation.PhaseRunning, observation.PhaseQueued, observation.PhaseRetrying:
 			l.out.Running = true
 		}
 		c.Detail = fmt.Sprintf("run %s: %s, attempt %d", w.run.ID, r.Run.Phase, r.Run.Attempt)
 		l.add(c)
+		pending = pending || (w.acted && !c.Holds)
+	}
+	if !pending {
+		l.out.Next = next
 	}
 	return nil
 }
@@ -186,6 +214,7 @@ func (l *look) runsSucceeded() error {
 // downstreamSucceeded asks for the jobs that the same run of the DAG owes after
 // the root: they failed with it, so they have to recover with it.
 func (l *look) downstreamSucceeded() error {
+	through := l.out.Holds() // so far there are the runs of the root
 	for _, w := range l.runs {
 		if w.run.Target == nil {
 			continue
@@ -208,10 +237,25 @@ func (l *look) downstreamSucceeded() error {
 				if done {
 					l.known = later(l.known, r.Received)
 				}
+				if through && l.out.Moved == nil && l.failedByItself(r) {
+					l.out.Moved = &r
+				}
 			}
 		}
 	}
 	return nil
+}
+
+// failedByItself: the platform says so, after what was done about the root, and
+// it is evidence of this incident.
+func (l *look) failedByItself(r store.RunRecord) bool {
+	if r.Run.Phase != observation.PhaseFailed || !r.Run.Confirmed || !r.Received.After(l.i.Acted) {
+		return false
+	}
+	return slices.ContainsFunc(l.i.Evidence, func(e incident.Evidence) bool {
+		o := e.Observation
+		return o.Entity == r.Job && o.Run != nil && o.Run.ID == r.Run.ID && o.Run.Phase == observation.PhaseFailed && !e.Cleared
+	})
 }
 
 // sameDAG returns the jobs downstream of job that are part of the same job.
