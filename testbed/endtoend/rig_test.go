@@ -189,8 +189,20 @@ exporters:
 func start(t *testing.T, o options) *setup {
 	t.Helper()
 	s := newSetup(t, o)
-	must(t, s.Start(within(t, 30*time.Second)))
+	s.up(t)
 	return s
+}
+
+// up starts the collector and returns when it listens everywhere; the API is the first to.
+func (s *setup) up(t *testing.T) {
+	t.Helper()
+	must(t, s.Start(within(t, 30*time.Second)))
+	for _, url := range []string{s.lineage, s.otlp} {
+		eventually(t, "it listens at "+url, func() bool {
+			_, _, err := send(t.Context(), url, "text/plain", "", nil)
+			return err == nil
+		})
+	}
 }
 
 func within(t *testing.T, d time.Duration) context.Context {
