@@ -65,7 +65,12 @@ func TestNoSecretsLeave(t *testing.T) {
 	} {
 		s.fails(t, job, message)
 	}
-	eventually(t, "Airflow is asked", func() bool { return asked.Load() > 8 })
+	eventually(t, "Airflow is asked again", func() bool { return asked.Load() > 20 })
+	// What is masked was there to be masked
+	eventually(t, "the log tells the failures of Airflow and the database", func() bool {
+		log, err := os.ReadFile(s.log)
+		return err == nil && bytes.Contains(log, []byte("cannot reach postgresql://")) && bytes.Contains(log, []byte("127.0.0.1:1"))
+	})
 	eventually(t, "incidents are sent on", func() bool { return bytes.Contains(s.sink.all(), []byte("selfheal.incident")) })
 	admin, err := os.ReadFile(filepath.Join(s.State, "admin.token"))
 	must(t, err)
