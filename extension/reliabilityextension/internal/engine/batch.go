@@ -34,6 +34,11 @@ type batch struct {
 	edges    []entity.Edge // new in the graph; taken back when the transaction fails
 	after    []func()      // run once durable, under the engine's lock
 	notify   bool
+	many     bool // plans are looked at, so all holders are found at once
+	found    *index
+	counted  bool // unresolved is known
+	// unresolved is the number of incidents that are not over.
+	unresolved int
 }
 
 // get returns an incident to read.

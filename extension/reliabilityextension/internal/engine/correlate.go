@@ -10,6 +10,9 @@ import (
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/store"
 )
 
+// maxReach bounds how many entities around one are looked at.
+const maxReach = 4096
+
 // edgeRefresh is how often an edge that is said again is written again.
 const edgeRefresh = time.Hour
 
@@ -54,31 +57,29 @@ func (b *batch) open(o observation.Observation) error {
 	}
 	i := &incident.Incident{ID: id, State: incident.Open, Reason: incident.ReasonSettling, Class: incident.Unknown, Root: o.Entity, Started: started, Detected: b.now}
 	b.dirty[id], b.from[id] = i, incident.Open
+	b.unresolved++
 	b.addEvidence(i, o)
 	return nil
 }
 
 // under counts the incidents that are not over, those of this batch included.
 func (b *batch) under() int {
-	n := 0
-	for id, i := range b.active {
-		if _, ok := b.dirty[id]; !ok && i.State != incident.Resolved {
-			n++
+	if !b.counted {
+		b.counted = true
+		for _, id := range b.each() {
+			if b.get(id).State != incident.Resolved {
+				b.unresolved++
+			}
 		}
 	}
-	for _, i := range b.dirty {
-		if i.State != incident.Resolved {
-			n++
-		}
-	}
-	return n
+	return b.unresolved
 }
 
-// live finds the incident that a new problem belongs to: the oldest one under
-// way, else the one that was closed last.
-func (b *batch) live(fn func(i *incident.Incident) bool) string {
+// live finds among some incidents the one that a new problem belongs to: the
+// oldest one under way, else the one that was closed last.
+func (b *batch) live(among []string, fn func(i *incident.Incident) bool) string {
 	closed := ""
-	for _, id := range b.each() {
+	for _, id := range among {
 		i := b.get(id)
 		switch {
 		case i.State == incident.Resolved && b.now.Sub(i.Closed) > b.Engine.set.ReopenWithin, !fn(i):
@@ -93,7 +94,7 @@ func (b *batch) live(fn func(i *incident.Incident) bool) string {
 
 // bySameThing: the very run, series or check that an incident has as evidence.
 func (b *batch) bySameThing(o observation.Observation) (string, bool) {
-	return b.live(func(i *incident.Incident) bool {
+	return b.live(b.index().about(o.Entity), func(i *incident.Incident) bool {
 		return slices.ContainsFunc(i.Evidence, func(e incident.Evidence) bool { return sameThing(e.Observation, o) })
 	}), false
 }
@@ -105,7 +106,7 @@ func (b *batch) bySameRun(o observation.Observation) (string, bool) {
 		return "", false
 	}
 	reroot := false
-	id := b.live(func(i *incident.Incident) bool {
+	id := b.live(b.index().ofRun(run), func(i *incident.Incident) bool {
 		if i.State == incident.Resolved || dagRun(i.RootRun) != run && !slices.ContainsFunc(i.Evidence, func(e incident.Evidence) bool {
 			return e.Observation.Entity == i.Root && dagRun(e.Observation.Run) == run
 		}) {
@@ -143,7 +144,7 @@ func (b *batch) isParent(i *incident.Incident, o observation.Observation) bool {
 
 // bySameRoot: the same job or dataset in trouble again, or by another run.
 func (b *batch) bySameRoot(o observation.Observation) (string, bool) {
-	return b.live(func(i *incident.Incident) bool {
+	return b.live(b.index().about(o.Entity), func(i *incident.Incident) bool {
 		return i.Root == o.Entity && i.State != incident.Suppressed && sameClass(i, o)
 	}), false
 }
@@ -154,15 +155,23 @@ func (b *batch) byGraph(o observation.Observation) (string, bool) {
 	if hasOwnCause(o) {
 		return "", false
 	}
+	above, below := map[entity.Ref]bool{}, map[entity.Ref]bool{}
+	near := []entity.Ref{}
+	for _, ref := range b.graph.Upstream(o.Entity, b.Engine.set.Hops, maxReach) {
+		above[ref], near = true, append(near, ref)
+	}
+	for _, ref := range b.graph.Downstream(o.Entity, b.Engine.set.Hops, maxReach) {
+		below[ref], near = true, append(near, ref)
+	}
 	reroot := false
-	id := b.live(func(i *incident.Incident) bool {
+	id := b.live(b.index().about(near...), func(i *incident.Incident) bool {
 		if i.State == incident.Resolved || b.now.Sub(i.Updated) > b.Engine.set.JoinWindow && b.now.Sub(i.Detected) > b.Engine.set.JoinWindow {
 			return false
 		}
-		if b.graph.Reaches(i.Root, o.Entity, b.Engine.set.Hops) {
+		if above[i.Root] {
 			return true
 		}
-		if i.State == incident.Open && b.graph.Reaches(o.Entity, i.Root, b.Engine.set.Hops) {
+		if i.State == incident.Open && below[i.Root] {
 			reroot = true
 			return true
 		}
@@ -237,6 +246,7 @@ func (b *batch) join(id string, o observation.Observation) *incident.Incident {
 	added := b.addEvidence(i, o)
 	if i.State == incident.Resolved && added {
 		i.State, i.Reason, i.Detail = incident.Open, incident.ReasonSettling, "it came back"
+		b.unresolved++
 		i.Recurrence++
 		i.Detected, i.Started = b.now, o.Time
 		i.Closed, i.Recovered, i.Acted, i.Decided = time.Time{}, time.Time{}, time.Time{}, time.Time{}
@@ -267,6 +277,7 @@ func (b *batch) addEvidence(i *incident.Incident, o observation.Observation) boo
 		i.Evidence = slices.Delete(i.Evidence, at, at+1)
 	}
 	i.Evidence = append(i.Evidence, incident.Evidence{Observation: o, Count: 1, LastSeen: b.now})
+	b.index().add(i.ID, o)
 	return true
 }
 
@@ -309,7 +320,7 @@ func tellsMore(a, than observation.Observation) bool {
 
 // recovery takes back the evidence that the observation says has passed.
 func (b *batch) recovery(o observation.Observation) {
-	for _, id := range b.each() {
+	for _, id := range b.index().about(o.Entity) {
 		i := b.get(id)
 		if i.State == incident.Resolved {
 			continue

@@ -105,6 +105,9 @@ func (b *batch) holdup(i *incident.Incident, p planned) (incident.Reason, string
 // busy returns another incident that has a plan under way, or an effect to
 // verify, on the same resource.
 func (b *batch) busy(i *incident.Incident, p planned) (string, error) {
+	if !b.many {
+		return b.holder(i, p.Resource)
+	}
 	if b.holders == nil {
 		if err := b.findHolders(); err != nil {
 			return "", err
@@ -112,6 +115,25 @@ func (b *batch) busy(i *incident.Incident, p planned) (string, error) {
 	}
 	if holder := b.holders[p.Resource]; holder != i.ID {
 		return holder, nil
+	}
+	return "", nil
+}
+
+// holder is the same for one resource alone.
+func (b *batch) holder(i *incident.Incident, resource entity.Ref) (string, error) {
+	plans, err := b.Plans(store.PlanFilter{Resource: resource})
+	if err != nil {
+		return "", err
+	}
+	for _, q := range plans {
+		if q.IncidentID == i.ID {
+			continue
+		}
+		j := b.get(q.IncidentID)
+		verified := q.Status == action.Done && j != nil && j.State == incident.Verifying && !j.Acted.IsZero()
+		if verified || q.Status == action.Leased || q.Status == action.Begun {
+			return q.IncidentID, nil
+		}
 	}
 	return "", nil
 }
@@ -150,7 +172,7 @@ func (e *Engine) Lease(ctx context.Context, executor string, most int, ttl time.
 		return nil, nil
 	}
 	err := e.update(ctx, func(b *batch) error {
-		leases = nil
+		leases, b.many = nil, true
 		plans, err := b.Plans(store.PlanFilter{Statuses: []action.Status{action.Pending, action.Leased, action.Begun}})
 		if err != nil {
 			return err
