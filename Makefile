@@ -21,7 +21,7 @@ demo: check-tools ## Break a real Airflow and watch the collector heal it
 	@exec $(BUILD)/tools/demo
 
 .PHONY: test
-test: check-tools vet test-fast test-platform test-scenarios ## Run all tests
+test: check-tools vet test-fast test-platform test-endtoend test-scenarios ## Run all tests
 
 .PHONY: test-fast
 test-fast: check-tools ## Run the tests that need no platform
@@ -31,6 +31,10 @@ test-fast: check-tools ## Run the tests that need no platform
 .PHONY: test-platform
 test-platform: check-tools ## Run the component tests that need a real database
 	go test -tags platform -count=1 ./receiver/dataqualityreceiver/...
+
+.PHONY: test-endtoend
+test-endtoend: build build-slim ## Run the built programs as a user does, without a platform
+	cd testbed && SELFHEAL_ENDTOEND=1 go test -count=1 -timeout 10m ./endtoend
 
 .PHONY: test-scenarios
 test-scenarios: build build-slim ## Break a real Airflow in many ways and judge by its database and tables
