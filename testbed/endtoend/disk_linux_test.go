@@ -98,7 +98,7 @@ func fill(t *testing.T, path string) {
 	t.Helper()
 	f, err := os.Create(path)
 	must(t, err)
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	for size := 1 << 20; size > 0; size /= 4 {
 		for {
 			if _, err := f.Write(bytes.Repeat([]byte("x"), size)); err != nil {

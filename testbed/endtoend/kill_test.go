@@ -80,7 +80,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	must(t, s.Stop())
 	db, err := sql.Open("sqlite", filepath.Join(s.State, "state.db"))
 	must(t, err)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	var kept float64
 	must(t, db.QueryRowContext(t.Context(), `SELECT value FROM fact WHERE entity LIKE '%d.s.counted' AND name = 'data.dataset.rows'`).Scan(&kept))
 	if int(kept) < facts {

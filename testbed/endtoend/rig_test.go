@@ -245,7 +245,7 @@ func send(ctx context.Context, url, contentType, encoding string, body []byte) (
 	if err != nil {
 		return 0, "", err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	return resp.StatusCode, string(answer), err
 }
