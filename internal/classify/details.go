@@ -9,11 +9,12 @@ import (
 // Expressions over messages in lower case. Numbers count only with a word that
 // says what they are: "503 records were skipped" has no status.
 var (
-	statusPhrase = regexp.MustCompile(`\b([45]\d\d)[ :,\-]*(?:\(?(?:server error|client error|bad request|unauthorized|forbidden|not found|method not allowed|not acceptable|conflict\b|gone\b|unprocessable|too many requests|internal server error|internal error|not implemented|bad gateway|service unavailable|service temporarily|the service|gateway time-?out|(?:get|post|put|patch|delete|head) (?:https?:|/)|quota|rate limit|permission|access denied|invalid|error\b|backend error|http\b))`)
+	statusPhrase = regexp.MustCompile(`\b([45]\d\d)\)?[\s:,\-]*(?:reason: )?(?:\(?(?:server error|client error|bad request|unauthorized|forbidden|not found|method not allowed|not acceptable|conflict\b|gone\b|unprocessable|too many requests|internal server error|internal error|not implemented|bad gateway|service unavailable|service temporarily|the service|gateway time-?out|(?:get|post|put|patch|delete|head) (?:https?:|/)|quota|rate limit|permission|access denied|invalid|error\b|backend error|http\b))`)
 	statusWord   = regexp.MustCompile(`(?:\bstatus(?:[ _]?code)?|\bhttp(?:_?error|/[\d.]+)?(?: error| status| code| response)*|\bresponse(?:[ _]?code)?|[-=]>|(?:error|unavailable|forbidden|unauthorized|denied|found|timeout|gateway|failed|response|server|request|refused) \()["']?[ =:]*(?:of |was |is |code )?[\[(<"']?([45]\d\d)\b`)
 	statusVerb   = regexp.MustCompile(`\b(?:answered|answers|returned|returns|responded|responds|replied|replies|received|got|gave|gives|said|says|failed|respond)(?: (?:with|back|an?|the|http|status|code|error))* ?:?["'(]?([45]\d\d)\b["')]?(?:$|[.,;:)\]]|\s*(?:$|at\b|for\b|from\b|on\b|after\b|while\b|when\b|to\b|during\b|http|error|status|code|response|\())`)
 	statusEnd    = regexp.MustCompile(`\b(?:rejected|refused|denied|failed|failure|error|errored|unavailable)\b[^\n:]{0,60}: ([45]\d\d)\.?$`)
 	sqlStateWord = regexp.MustCompile(`sqlstate["']?[ =:\[(]*([0-9a-z]{5})\b`)
+	sqlStateODBC = regexp.MustCompile(`^\('([0-9a-z]{5})'|^\d{6} \(([0-9a-z]{5})\)|\[([0-9a-z]{2}[0-9s][0-9]{2})\]`)
 	sqlStateCode = regexp.MustCompile(`\b(?:pgcode|error code)["']?[ =:]*["']?([0-9a-z]{5})\b`)
 	pgClass      = regexp.MustCompile(`^\(?(?:psycopg2?\.errors|asyncpg\.exceptions(?:\._base)?)\.(\w+)`)
 	mysqlCode    = regexp.MustCompile(`\((\d{4}), ["']|\berror (\d{4}) \(`)
@@ -25,6 +26,9 @@ var (
 var signals = map[string]int{"kill": 9, "term": 15, "segv": 11, "abrt": 6}
 
 func httpStatus(message string) int {
+	if !mayHaveStatus(message) {
+		return 0
+	}
 	for _, re := range []*regexp.Regexp{statusPhrase, statusWord, statusVerb, statusEnd} {
 		if n := number(re, message); n != 0 {
 			return n
@@ -33,11 +37,24 @@ func httpStatus(message string) int {
 	return 0
 }
 
+// mayHaveStatus reports whether three digits stand alone that can be a status.
+func mayHaveStatus(message string) bool {
+	for i := 0; i+3 <= len(message); i++ {
+		if (message[i] == '4' || message[i] == '5') && digit(message[i+1]) && digit(message[i+2]) &&
+			(i == 0 || !digit(message[i-1])) && (i+3 == len(message) || !digit(message[i+3])) {
+			return true
+		}
+	}
+	return false
+}
+
 // sqlState is told in words, or by the class that psycopg and asyncpg have for it.
 func sqlState(fullType, message string) string {
-	for _, re := range []*regexp.Regexp{sqlStateWord, sqlStateCode} {
-		if m := re.FindStringSubmatch(message); m != nil && strings.ContainsAny(m[1], "0123456789") {
-			return m[1]
+	for _, re := range []*regexp.Regexp{sqlStateWord, sqlStateCode, sqlStateODBC} {
+		for i, state := range re.FindStringSubmatch(message) {
+			if i > 0 && strings.ContainsAny(state, "0123456789") {
+				return state
+			}
 		}
 	}
 	for _, text := range []string{fullType, message} {
@@ -99,13 +116,33 @@ var pgStates = map[string]string{
 // mistake in the program raises.
 var programErrors = setOf(
 	"keyerror", "typeerror", "attributeerror", "nameerror", "unboundlocalerror", "indexerror", "zerodivisionerror", "importerror", "modulenotfounderror",
-	"syntaxerror", "indentationerror", "taberror", "assertionerror", "notimplementederror", "recursionerror", "unicodedecodeerror", "unicodeencodeerror",
+	"syntaxerror", "indentationerror", "taberror", "notimplementederror", "recursionerror", "unicodedecodeerror", "unicodeencodeerror",
 	"overflowerror", "floatingpointerror", "jsondecodeerror", "undefinederror", "templatesyntaxerror", "templatenotfound", "mergeerror", "parsererror", "airflownotfoundexception", "airflowconfigexception", "intcastingnanerror",
 	"nullpointerexception", "classcastexception", "indexoutofboundsexception", "arrayindexoutofboundsexception", "stringindexoutofboundsexception",
 	"illegalargumentexception", "numberformatexception", "arithmeticexception", "classnotfoundexception", "noclassdeffounderror", "nosuchmethoderror",
 	"nosuchfielderror", "unsupportedoperationexception", "nosuchelementexception", "datetimeparseexception", "inputmismatchexception", "matcherror",
 	"jsonparseexception", "jsonmappingexception", "invalidformatexception", "yamlerror", "scannererror",
 	"airflowdagcycleexception", "duplicatetaskidfound", "paramvalidationerror", "referenceerror", "rangeerror", "lexererror",
+)
+
+// ofTheJVM reports classes that the JVM itself raises for mistakes: all of
+// java.lang, java.util and java.time but those that say nothing or something else.
+func ofTheJVM(full string) bool {
+	pkg, class, _ := strings.Cut(full, ".")
+	if pkg != "java" {
+		return false
+	}
+	for _, prefix := range []string{"lang.", "lang.reflect.", "util.", "util.regex.", "time.", "time.format.", "time.zone."} {
+		if name, ok := strings.CutPrefix(class, prefix); ok && !strings.Contains(name, ".") {
+			return !vagueOfTheJVM[name]
+		}
+	}
+	return false
+}
+
+var vagueOfTheJVM = setOf(
+	"exception", "runtimeexception", "throwable", "error", "illegalstateexception", "interruptedexception", "outofmemoryerror", "securityexception",
+	"invocationtargetexception", "undeclaredthrowableexception", "virtualmachineerror", "internalerror", "unknownerror", "exceptionininitializererror", "bootstrapmethoderror", "threaddeath",
 )
 
 func setOf(words ...string) map[string]bool {

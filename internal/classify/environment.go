@@ -35,6 +35,9 @@ type Error struct {
 	Message  string `expr:"message"`
 	// Text is type and message, for conditions that do not care which it is in.
 	Text string `expr:"text"`
+	// Names spells out the class and the names of errors in the message, such as
+	// "no such bucket" for NoSuchBucket and NO_SUCH_BUCKET.
+	Names string `expr:"names"`
 	// Causes are the classes, without packages, of what caused it.
 	Causes   []string `expr:"causes"`
 	Location string   `expr:"location"`
@@ -125,10 +128,11 @@ func context(o *observation.Observation) Environment {
 func describe(chain []failure.Link, i int, location string) Error {
 	l := chain[i]
 	full := strings.ToLower(l.Type)
-	message := strings.ToLower(l.Message)
+	said := clip(l.Message)
+	message := strings.ToLower(said)
 	e := Error{
 		Type: failure.Short(full), FullType: full, Message: message, Text: strings.TrimSpace(full + ": " + message),
-		Location: location, Cause: i > 0,
+		Names: names(failure.Short(l.Type), said), Location: location, Cause: i > 0,
 	}
 	for _, c := range chain[i+1:] {
 		e.Causes = append(e.Causes, failure.Short(strings.ToLower(c.Type)))
@@ -138,9 +142,25 @@ func describe(chain []failure.Link, i int, location string) Error {
 	if e.SQLState != "" {
 		e.SQLClass = e.SQLState[:2]
 	}
-	e.MySQLCode = number(mysqlCode, message)
-	e.Errno = number(errno, message)
+	if strings.IndexByte(message, '(') >= 0 {
+		e.MySQLCode = number(mysqlCode, message)
+	}
+	if strings.Contains(message, "errno") {
+		e.Errno = number(errno, message)
+	}
 	e.ExitCode, e.Signal = exit(message)
-	e.Program = programErrors[e.Type]
+	e.Program = programErrors[e.Type] || ofTheJVM(full)
 	return e
+}
+
+// maxRuled is how much of a message the rules read: its head and its tail, where
+// what matters is said.
+const maxRuled = 1 << 10
+
+func clip(message string) string {
+	if len(message) <= maxRuled {
+		return message
+	}
+	const tail = maxRuled / 3
+	return strings.ToValidUTF8(message[:maxRuled-tail]+"\n"+message[len(message)-tail:], "")
 }

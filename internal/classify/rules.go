@@ -16,7 +16,6 @@ import (
 	"regexp"
 	"slices"
 
-	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/vm"
 	"gopkg.in/yaml.v3"
 
@@ -148,10 +147,6 @@ func order(a, b *Rule) int {
 		return -1
 	}
 	return 1
-}
-
-func compile(when string) (*vm.Program, error) {
-	return expr.Compile(when, expr.Env(Environment{}), expr.AsBool(), expr.MaxNodes(2000))
 }
 
 // Validate says what is wrong with r, naming the key.
