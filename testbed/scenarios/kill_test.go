@@ -82,11 +82,13 @@ func (r *rig) round(t *testing.T, w *watch, k *killer, dags []string, id string,
 	for _, dag := range dags {
 		r.source.Set(dag, source.Unavailable)
 	}
+	k.armed.Store(true)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	for _, dag := range dags {
 		wg.Go(func() {
 			run := r.load(t, dag, id, "failed", nil)
+			r.source.Set(dag, source.Normal) // at once: the one effect has to be the one that heals
 			mu.Lock()
 			defer mu.Unlock()
 			if runs[dag] == nil {
@@ -99,10 +101,6 @@ func (r *rig) round(t *testing.T, w *watch, k *killer, dags []string, id string,
 	if t.Failed() {
 		t.FailNow()
 	}
-	for _, dag := range dags {
-		r.source.Set(dag, source.Normal)
-	}
-	k.armed.Store(true)
 	ctx := within(t, 5*time.Minute)
 	for _, dag := range dags {
 		_, err := w.Await(ctx, "the incident about "+dag+"/"+id+" closes", func(i *collector.Incident) bool {
