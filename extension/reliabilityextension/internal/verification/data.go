@@ -163,8 +163,12 @@ func (l *look) loads(c *incident.Condition, ds entity.Ref, m measures) error {
 		return err
 	}
 	var before []float64
+	lag := lag(m.loads...)
+	bad := l.badLoads(ds)
 	for _, p := range history {
-		if p.Time.Before(l.i.Started) {
+		// When trouble with data began is told by the clock that measures the data.
+		early := l.i.Root.Kind != entity.Dataset || p.Time.Before(l.i.Started)
+		if early && p.Time.Add(lag).Before(l.i.Detected) && !slices.Contains(bad, p.Part) {
 			before = append(before, p.Value)
 		}
 	}
@@ -172,7 +176,7 @@ func (l *look) loads(c *incident.Condition, ds entity.Ref, m measures) error {
 	usual := func(rows float64) bool {
 		return rows > 0 && (c.Owed == 0 || math.Abs(rows-c.Owed) <= c.Owed*l.set.RowTolerance+1)
 	}
-	if bad := l.badLoads(ds); len(bad) > 0 {
+	if len(bad) > 0 {
 		c.Holds = true
 		for _, load := range bad {
 			at := slices.IndexFunc(m.loads, func(f store.Fact) bool { return f.Part == load })
@@ -331,10 +335,11 @@ func (l *look) growth(c *incident.Condition, ds entity.Ref, m measures) error {
 	if err != nil {
 		return err
 	}
+	lag := lag(*m.rows)
 	var steps, peaks []float64
 	before := 0.0
 	for n, p := range history {
-		if p.Time.After(since) {
+		if p.Time.Add(lag).After(since) {
 			break
 		}
 		switch {
@@ -366,6 +371,18 @@ func (l *look) growth(c *incident.Condition, ds entity.Ref, m measures) error {
 	c.Holds = c.Now-before >= c.Owed*(1-l.set.RowTolerance)
 	c.Detail = fmt.Sprintf("%s: %s of %s rows", ds.Name, number(max(0, c.Now-before)), number(c.Owed))
 	return nil
+}
+
+// lag is how far our clock is ahead of the one that measured the facts, by the
+// newest of them.
+func lag(facts ...store.Fact) time.Duration {
+	var newest store.Fact
+	for _, f := range facts {
+		if f.Received.After(newest.Received) {
+			newest = f
+		}
+	}
+	return newest.Received.Sub(newest.Time)
 }
 
 func median(values []float64) float64 {
