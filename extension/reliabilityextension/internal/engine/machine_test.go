@@ -150,7 +150,11 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 			if len(m.old) > 0 {
 				l := m.old[rapid.IntRange(0, len(m.old)-1).Draw(t, "lease")]
 				m.begin(l, true)
-				require.ErrorIs(m.t, m.engine.Complete(ctx, l, action.Result{Status: action.Succeeded}), reliability.ErrStaleFence)
+				before := m.plan(l.Plan.ID)
+				if err := m.engine.Complete(ctx, l, action.Result{Status: action.Succeeded}); err != nil {
+					require.ErrorIs(m.t, err, reliability.ErrStaleFence)
+				}
+				require.Equal(m.t, before, m.plan(l.Plan.ID), "who holds nothing changes nothing")
 			}
 		},
 		"complete": func(t *rapid.T) {

@@ -214,3 +214,11 @@ func (m *machine) closed(r store.Reader, i incident.Incident) {
 		}
 	}
 }
+
+func (m *machine) plan(id string) (p *action.Plan) {
+	require.NoError(m.t, m.store.View(context.Background(), func(r store.Reader) (err error) {
+		p, err = r.Plan(id)
+		return err
+	}))
+	return p
+}
