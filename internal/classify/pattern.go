@@ -20,15 +20,17 @@ import (
 const says = "__says"
 
 // maxWords bounds the words of one alternative; with more it is tried always.
-const maxWords = 24
+const maxWords = 96
 
 type pattern struct{ alternatives []alternative }
 
 type alternative struct {
 	// words has one that every match contains; empty where nothing is known.
 	words []string
-	// expression is nil where the word alone is the whole alternative.
-	expression *regexp.Regexp
+	// expression is nil where the word alone is the whole alternative, which must
+	// begin and end a word of the text where before and after say so.
+	expression    *regexp.Regexp
+	before, after bool
 }
 
 func newPattern(source string) (*pattern, error) {
@@ -41,8 +43,9 @@ func newPattern(source string) (*pattern, error) {
 		if err != nil {
 			return nil, err
 		}
-		a := alternative{words: needed(tree)}
-		if plain := tree.Op == syntax.OpLiteral && tree.Flags&syntax.FoldCase == 0; !plain || len(a.words) != 1 {
+		a, plain := word(tree)
+		if !plain {
+			a = alternative{words: needed(tree)}
 			if a.expression, err = regexp.Compile(part); err != nil {
 				return nil, err
 			}
@@ -55,11 +58,51 @@ func newPattern(source string) (*pattern, error) {
 func (p *pattern) match(text string) bool {
 	for i := range p.alternatives {
 		a := &p.alternatives[i]
-		if a.possible(text) && (a.expression == nil || a.expression.MatchString(text)) {
+		if a.possible(text) && (a.expression != nil && a.expression.MatchString(text) || a.expression == nil && a.stands(text)) {
 			return true
 		}
 	}
 	return false
+}
+
+// stands reports whether the word is in text with its ends where they must be.
+func (a *alternative) stands(text string) bool {
+	w := a.words[0]
+	for from := 0; ; {
+		at := strings.Index(text[from:], w)
+		if at < 0 {
+			return false
+		}
+		at += from
+		end := at + len(w)
+		if (!a.before || at == 0 || wordy(text[at-1]) != wordy(w[0])) && (!a.after || end == len(text) || wordy(text[end]) != wordy(w[len(w)-1])) {
+			return true
+		}
+		from = at + 1
+	}
+}
+
+func wordy(c byte) bool { return letter(c) || digit(c) || c == '_' }
+
+// word takes an alternative that is nothing but a word, with or without \b at its ends.
+func word(tree *syntax.Regexp) (a alternative, ok bool) {
+	parts := []*syntax.Regexp{tree}
+	if tree.Op == syntax.OpConcat {
+		parts = tree.Sub
+	}
+	if len(parts) > 1 && parts[0].Op == syntax.OpWordBoundary {
+		a.before, parts = true, parts[1:]
+	}
+	if len(parts) > 1 && parts[len(parts)-1].Op == syntax.OpWordBoundary {
+		a.after, parts = true, parts[:len(parts)-1]
+	}
+	if len(parts) != 1 || parts[0].Op != syntax.OpLiteral || parts[0].Flags&syntax.FoldCase != 0 {
+		return alternative{}, false
+	}
+	a.words = []string{string(parts[0].Rune)}
+	// At the ends of the text a boundary needs a letter or digit of the word.
+	first, last := a.words[0][0], a.words[0][len(a.words[0])-1]
+	return a, (!a.before || wordy(first)) && (!a.after || wordy(last))
 }
 
 func (a *alternative) possible(text string) bool {
@@ -77,6 +120,41 @@ func alternatives(source string) []string {
 	if strings.Contains(strings.ReplaceAll(source, "(?:", ""), "(?") || strings.Contains(source, `\Q`) {
 		return []string{source}
 	}
+	var parts []string
+	for _, part := range split(source) {
+		// What stands in one group between boundaries is as good as alternatives.
+		head, rest := "", part
+		if strings.HasPrefix(rest, `\b`) {
+			head, rest = `\b`, rest[2:]
+		}
+		tail := ""
+		if strings.HasSuffix(rest, `)\b`) {
+			tail, rest = `\b`, rest[:len(rest)-2]
+		}
+		if inner, ok := group(rest); ok {
+			for _, each := range alternatives(inner) {
+				parts = append(parts, head+"(?:"+each+")"+tail)
+			}
+			continue
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// group is the inside of an expression that is one group.
+func group(source string) (string, bool) {
+	inner, ok := strings.CutPrefix(source, "(")
+	if inner, ok = strings.TrimSuffix(inner, ")"), ok && strings.HasSuffix(inner, ")"); !ok {
+		return "", false
+	}
+	inner = strings.TrimPrefix(inner, "?:")
+	_, err := syntax.Parse(inner, syntax.Perl)
+	return inner, err == nil && !strings.HasSuffix(inner, `\`)
+}
+
+// split cuts at the bars that are in no group and no class.
+func split(source string) []string {
 	var parts []string
 	depth, class, from := 0, false, 0
 	for i := 0; i < len(source); i++ {
