@@ -7,7 +7,7 @@ import (
 )
 
 // Version is the version of the encoding. State of another version is not read.
-const Version = 1
+const Version = 2
 
 // errState is returned for bytes that are no state of a series.
 var errState = errors.New("state of a series is damaged: it ends early or holds impossible values")
@@ -160,23 +160,59 @@ func (s *Series) fields(c *codec, flags uint8) {
 		}
 		s.season.fields(c)
 	}
-	if s.interval < 0 {
+	noSeason := s.season == nil
+	if s.interval < 0 || s.model.using == byDay && (noSeason || s.season.day == nil) || s.model.using == byWeek && (noSeason || s.season.week == nil) {
 		c.bad = true
 	}
 }
 
 func (m *model) fields(c *codec) {
-	c.f64(&m.level)
-	c.f64(&m.slow)
-	c.f64(&m.scale)
+	for _, f := range [...]*float64{&m.level, &m.scale, &m.all, &m.trend.level, &m.trend.slope, &m.trend.scale} {
+		c.f64(f)
+	}
+	c.u8((*uint8)(&m.using))
+	if m.using >= views {
+		c.bad = true
+	}
 }
 
 func (t *tail) fields(c *codec) {
 	c.f32(&t.over)
 	c.f32(&t.excess)
+	if t.over < 0 || t.over > 1 || t.excess < 0 {
+		c.bad = true
+	}
 }
 
-func (s *season) fields(*codec) {}
+func (s *season) fields(c *codec) {
+	c.i64(&s.began)
+	s.day = s.day.fields(c, day, dayBins)
+	s.week = s.week.fields(c, week, weekBins)
+}
+
+// fields returns the profile that it wrote or read, nil where there is none.
+func (p *profile) fields(c *codec, period int64, bins int) *profile {
+	there := p != nil
+	if c.bool(&there); !there || c.bad {
+		return nil
+	}
+	if p == nil {
+		p = newProfile(period, bins, 0)
+	}
+	c.f64(&p.level)
+	c.f64(&p.scale)
+	c.f64(&p.all)
+	c.u32(&p.points)
+	c.i64(&p.since)
+	for i := range p.bins {
+		c.f32(&p.bins[i])
+		c.u8(&p.visits[i])
+		last := uint32(p.last[i])
+		c.u32(&last)
+		p.last[i] = uint16(last) //nolint:gosec // it was written from one
+	}
+	return p
+}
 
 func (k *counter) fields(c *codec) {
 	c.f64(&k.value)

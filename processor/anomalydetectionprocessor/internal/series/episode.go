@@ -25,7 +25,7 @@ type told struct {
 	r  Result
 }
 
-func (e *episode) begin(pt Point, _ float64) {
+func (e *episode) begin(pt Point) {
 	*e = episode{active: true, onset: pt.Time, last: e.last, next: e.next}
 }
 

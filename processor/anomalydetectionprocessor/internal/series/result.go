@@ -39,7 +39,7 @@ const (
 	Repeated
 	// Late: the point is older than the last one. It was neither scored nor learned.
 	Late
-	// Invalid: the value is not a finite number. It was neither scored nor learned.
+	// Invalid: the value is not a number, or greater than 1e150 in magnitude. It was neither scored nor learned.
 	Invalid
 	// Primed: the point only gives a counter its starting value.
 	Primed

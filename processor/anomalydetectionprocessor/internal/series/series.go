@@ -16,11 +16,14 @@ type Series struct {
 	seen     *seen
 }
 
+// largest is the greatest magnitude that is scored; sums and products of larger ones overflow.
+const largest = 1e150
+
 // Observe scores a point from what was known before it, then learns from it.
 // share is the number of alarms a day that this series may raise when nothing is wrong.
 func (s *Series) Observe(p *Params, pt Point, share float64) Result {
 	r := Result{Time: pt.Time, Value: pt.Value, Expected: pt.Value, Lower: pt.Value, Upper: pt.Value}
-	if math.IsNaN(pt.Value) || math.IsInf(pt.Value, 0) {
+	if math.IsNaN(pt.Value) || math.Abs(pt.Value) > largest {
 		r.Status = Invalid
 		return r
 	}
@@ -40,6 +43,7 @@ func (s *Series) Observe(p *Params, pt Point, share float64) Result {
 	if s.n < math.MaxUint32 {
 		s.n++
 	}
+	s.season = begin(s.season, pt.Time, float64(s.interval))
 	s.score(p, pt, steps, share, &r)
 	if r.Verdict() {
 		s.episode.remember(pt, r)
@@ -89,14 +93,14 @@ func (s *Series) advance(t int64) float64 {
 func (s *Series) score(p *Params, pt Point, steps, share float64, r *Result) {
 	m := &s.model
 	if int(s.n) <= p.MinPoints {
-		m.learn(p, pt.Value, s.n)
+		m.learn(p, s.season, pt.Value, pt.Time, steps, s.n)
 		if int(s.n) == p.MinPoints {
 			r.Ready = true
 		}
 		return
 	}
 	r.Status = Scored
-	expected, scale := m.expect(p, pt.Value)
+	expected, scale := m.expect(p, s.season, pt.Time, steps)
 	z := (pt.Value - expected) / scale
 	pr := s.tail.score(math.Abs(z))
 	r.Score = pr
@@ -108,24 +112,27 @@ func (s *Series) score(p *Params, pt Point, steps, share float64, r *Result) {
 	ep := s.episode
 	if ep == nil || !ep.active {
 		if !hot {
-			s.tail.learn(math.Abs(z), s.n)
-			m.learn(p, pt.Value, s.n)
+			s.tail.learn(math.Abs(z))
+			m.learn(p, s.season, pt.Value, pt.Time, steps, s.n)
 			return
 		}
 		if ep == nil {
 			ep = &episode{}
 			s.episode = ep
 		}
-		ep.begin(pt, steps)
+		ep.begin(pt)
+		s.tail.learn(math.Abs(z))
 		r.Raised = true
 	}
 	ep.observe(p, pt, hot, z, r)
 	switch {
 	case r.Adopted:
-		m.adopt(ep)
+		m.adopt(ep, s.season)
 		r.Expected = m.level
 	case r.Recovered:
-		m.learn(p, pt.Value, s.n)
+		m.learn(p, s.season, pt.Value, pt.Time, steps, s.n)
+	default:
+		m.watchAlarm(p, s.season, pt.Value, pt.Time, s.n)
 	}
 }
 
