@@ -33,6 +33,8 @@ type detector struct {
 	// learningUntil is renewed with each snapshot interval: it takes a look at every series.
 	learningUntil atomic.Int64
 
+	standing standing
+
 	client   storage.Client
 	open     func(context.Context) (storage.Client, error)
 	restored bool
@@ -60,6 +62,7 @@ func newDetector(set processor.Settings, cfg *Config) (*detector, error) {
 			Budget:     cfg.AlarmBudget.perDay,
 		}),
 	}
+	d.standing.told.Store(d.now().Unix())
 	return d, d.observe()
 }
 

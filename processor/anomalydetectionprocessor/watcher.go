@@ -36,6 +36,7 @@ const rejected = outcomes - 1
 // watcher is the processor of one pipeline.
 type watcher struct {
 	fleet   *fleet.Fleet
+	shared  *detector
 	cfg     *Config
 	include filter.Filter
 	exclude filter.Filter
@@ -52,7 +53,7 @@ func newWatcher(set processor.Settings, cfg *Config, d *detector) (*watcher, err
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{fleet: d.fleet, cfg: cfg, now: d.now, tel: tel, reasonOf: map[series.Reason]metric.AddOption{}}
+	w := &watcher{fleet: d.fleet, shared: d, cfg: cfg, now: d.now, tel: tel, reasonOf: map[series.Reason]metric.AddOption{}}
 	if len(cfg.Metrics.Include) > 0 {
 		w.include = filter.CreateFilter(cfg.Metrics.Include)
 	}
@@ -105,6 +106,9 @@ func (w *watcher) process(ctx context.Context, md pmetric.Metrics) (pmetric.Metr
 		}
 	}
 	w.report(ctx, &b)
+	if w.shared.standing.due(b.now) {
+		w.shared.append(md, w.now())
+	}
 	return md, nil
 }
 
