@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"flag"
 	"fmt"
 	"strconv"
 	"sync"
@@ -23,7 +24,16 @@ import (
 	"github.com/otelcol-selfheal/otelcol-selfheal/internal/vocab"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// One run of the state machine is thousands of transactions; -rapid.checks asks for more.
+	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue {
+		if err := f.Value.Set("25"); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	dag     = entity.Ref{Kind: entity.Job, Namespace: "default", Name: "orders"}
