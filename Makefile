@@ -40,6 +40,17 @@ test-endtoend: build build-slim ## Run the built programs as a user does, withou
 test-scenarios: build build-slim ## Break a real Airflow in many ways and judge by its database and tables
 	cd testbed && SELFHEAL_PLATFORMS=1 go test -count=1 -p 1 -parallel 8 -timeout 60m ./...
 
+# What `make fuzz` covers and for how long each target runs: FUZZ=./receiver/... FUZZTIME=60s
+FUZZ ?= .
+FUZZTIME ?= 5s
+
+.PHONY: fuzz
+fuzz: check-tools ## Run every fuzz target for a while (FUZZTIME, FUZZ: a folder)
+	@git grep -n '^func Fuzz' -- '$(FUZZ)/*_test.go' | sed -E 's/^(.*)\/[^/]*:[0-9]+:func (Fuzz[A-Za-z0-9]*).*/\1 \2/' | while read -r dir target; do \
+		echo "fuzz $$dir $$target for $(FUZZTIME)"; \
+		go test -run xxx -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$dir || exit 1; \
+	done
+
 .PHONY: vet
 vet: check-tools ## Run go vet and the format check
 	go vet ./...
