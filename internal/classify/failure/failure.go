@@ -172,3 +172,23 @@ func clip(s string, n int) string {
 	}
 	return s[:n]
 }
+
+// Parse reads a text of which nothing is known: a message, a stack trace, or a
+// log that has one in it.
+func Parse(text string) Failure {
+	text = strings.TrimSpace(text)
+	if traced(text) {
+		return Read(Text{Stacktrace: text})
+	}
+	return Read(Text{Message: text})
+}
+
+// traced reports whether a stack trace is in the text.
+func traced(text string) bool {
+	for _, sign := range []string{"Traceback (most recent call last)", "\tat ", "\n    at ", "\nCaused by: ", "\ngoroutine ", "panic: "} {
+		if strings.Contains(text, sign) {
+			return len(Read(Text{Stacktrace: text}).Chain) > 0
+		}
+	}
+	return false
+}
