@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	flags.StringVar(&o.tokenFile, "token-file", env("SELFHEAL_TOKEN_FILE", ""), "file that holds your token ($SELFHEAL_TOKEN_FILE); the first user's, in the state folder, where it is not given")
 	flags.StringVar(&o.state, "directory", env("SELFHEAL_DIRECTORY", "selfheal-state"), "state folder of the extension, for what works without the collector ($SELFHEAL_DIRECTORY)")
 	flags.StringVarP(&o.output, "output", "o", "text", "text or json")
-	root.AddCommand(statusCommand(o), incidentsCommand(o), incidentCommand(o), closeCommand(o), pauseCommand(o), resumeCommand(o), silenceCommand(o), userCommand(o), auditCommand(o))
+	root.AddCommand(statusCommand(o), incidentsCommand(o), incidentCommand(o), closeCommand(o), pauseCommand(o), resumeCommand(o), silenceCommand(o), userCommand(o), auditCommand(o), classifyCommand(o))
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%v", err) })
 	root.SetArgs(args)
 	root.SetOut(out)
