@@ -128,7 +128,7 @@ func context(o *observation.Observation) Environment {
 func describe(chain []failure.Link, i int, location string) Error {
 	l := chain[i]
 	full := strings.ToLower(l.Type)
-	said := clip(l.Message)
+	said := clip(l.Message, max(maxRuled/len(chain), minRuled))
 	message := strings.ToLower(said)
 	e := Error{
 		Type: failure.Short(full), FullType: full, Message: message, Text: strings.TrimSpace(full + ": " + message),
@@ -153,14 +153,18 @@ func describe(chain []failure.Link, i int, location string) Error {
 	return e
 }
 
-// maxRuled is how much of a message the rules read: its head and its tail, where
-// what matters is said.
-const maxRuled = 1 << 10
+// maxRuled bounds how much of the messages of a chain the rules read, in bytes;
+// minRuled is what each link has of it at least.
+const (
+	maxRuled = 1 << 10
+	minRuled = 256
+)
 
-func clip(message string) string {
-	if len(message) <= maxRuled {
+// clip keeps the head and the tail of a message, where what matters is said.
+func clip(message string, n int) string {
+	if len(message) <= n {
 		return message
 	}
-	const tail = maxRuled / 3
-	return strings.ToValidUTF8(message[:maxRuled-tail]+"\n"+message[len(message)-tail:], "")
+	tail := n / 3
+	return strings.ToValidUTF8(message[:n-tail]+"\n"+message[len(message)-tail:], "")
 }

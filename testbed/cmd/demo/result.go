@@ -60,8 +60,16 @@ func (r *result) table() string {
 		fmt.Fprintf(&b, "  %-10s %6.1f s %7.1f s  %s\n", name, at.Sub(r.Broke).Seconds(), at.Sub(last).Seconds(), what)
 		last = at
 	}
-	row("failed", r.Failed, "Airflow's run, retries of its own: none")
+	failed := func() { row("failed", r.Failed, "Airflow's run, retries of its own: none") }
+	// The failed task tells of itself a moment before Airflow gives its run up.
+	early := r.Detected.Before(r.Failed) && !r.Detected.IsZero()
+	if !early {
+		failed()
+	}
 	row("detected", r.Detected, r.Root)
+	if early {
+		failed()
+	}
 	row("decided", r.Decided, strings.ReplaceAll(r.Class, "_", " "))
 	row("acted", r.Acted, strings.Join(r.Actions, ", "))
 	row("recovered", r.Recovered, fmt.Sprintf("run %s after %d tries", r.Run, r.Tries))
