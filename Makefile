@@ -51,18 +51,6 @@ fuzz: check-tools ## Run every fuzz target for a while (FUZZTIME, FUZZ: a folder
 		go test -run xxx -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x ./$$dir || exit 1; \
 	done
 
-FUZZTIME ?= 60s
-
-.PHONY: fuzz
-fuzz: check-tools ## Run every fuzz test in turn, each for FUZZTIME (60s)
-	@for package in $$(git grep -l '^func Fuzz' -- '*_test.go' ':!testbed' | xargs -n 1 dirname | sort -u); do \
-		targets=$$(go test -list '^Fuzz' ./$$package) || { echo "$$targets"; exit 1; }; \
-		for target in $$(echo "$$targets" | grep '^Fuzz'); do \
-			echo "== $$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$package || exit 1; \
-		done; \
-	done
-
 .PHONY: vet
 vet: check-tools ## Run go vet and the format check
 	go vet ./...
