@@ -62,6 +62,9 @@ func TestAnotherRunFailsAfterTheFirstWasHealed(t *testing.T) {
 	w.pass(time.Second)
 	w.recover("r1", 2, 6000)
 	w.pass(65 * time.Second)
+	w.requireState(incident.Verifying, incident.ReasonSignalMissing)
+	w.see(total(orders, 6000)) // one good word is a moment, not a window
+	w.pass(time.Second)
 	w.requireState(incident.Resolved, incident.ReasonVerified)
 
 	w.see(w.ended(failed(extract, "r2", 1, incident.TransientFailure)))

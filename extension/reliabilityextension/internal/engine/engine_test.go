@@ -361,7 +361,9 @@ func TestABadLoadStaysBadWhenTheNextOneIsNormal(t *testing.T) {
 	i := w.requireState(incident.Verifying, incident.ReasonSignalMissing)
 	assert.Contains(t, i.Detail, "still out of its band")
 	w.see(rows(orders, "bad", 1000), total(orders, 7000))
-	w.pass(65 * time.Second)
+	w.pass(30 * time.Second)
+	w.see(total(orders, 7000))
+	w.pass(35 * time.Second)
 	i = w.requireState(incident.Resolved, incident.ReasonVerified)
 	assert.Contains(t, i.Detail, "1000 of 1000 rows in load bad")
 }

@@ -52,6 +52,10 @@ func (b *batch) stepVerifying(i *incident.Incident) error {
 	}
 	switch {
 	case holds && b.now.Sub(v.HoldsSince) >= v.Window:
+		if c := unsaid(report.Conditions, v.HoldsSince); c != nil {
+			b.set(i, i.State, incident.ReasonSignalMissing, c.Entity.Name+": nothing was said of it since it recovered")
+			return nil
+		}
 		return b.resolve(i, plans)
 	case holds:
 		b.set(i, i.State, incident.ReasonHolding, verification.Summary(report.Conditions))
@@ -67,6 +71,18 @@ func (b *batch) stepVerifying(i *incident.Incident) error {
 		b.set(i, i.State, incident.ReasonNotRecovered, verification.Summary(report.Conditions))
 	}
 	return nil
+}
+
+// unsaid returns a condition on data that nobody has confirmed since all of them
+// held: one good word is a moment, not a window.
+func unsaid(conditions []incident.Condition, since time.Time) *incident.Condition {
+	at := slices.IndexFunc(conditions, func(c incident.Condition) bool {
+		return (c.Name == verification.RowsArrived || c.Name == verification.DataSignal) && !c.LastSeen.After(since)
+	})
+	if at < 0 {
+		return nil
+	}
+	return &conditions[at]
 }
 
 func sameCondition(a, b incident.Condition) bool {
