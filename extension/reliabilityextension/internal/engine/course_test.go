@@ -72,7 +72,9 @@ func TestAnotherRunFailsAfterTheFirstWasHealed(t *testing.T) {
 	w.act()
 	w.pass(time.Second)
 	w.recover("r2", 2, 7000)
-	w.pass(65 * time.Second)
+	w.pass(30 * time.Second)
+	w.see(total(orders, 7000))
+	w.pass(35 * time.Second)
 	i := w.requireState(incident.Resolved, incident.ReasonVerified)
 	assert.Equal(t, 1, i.Recurrence)
 }
