@@ -69,11 +69,16 @@ func macroF1(t *testing.T, s *classify.Set, all []sample) float64 {
 	return sum / float64(len(counts))
 }
 
+// What was measured when the rules saw a round for the first time, as macro-F1: 0.945,
+// 0.735, 0.652, 0.794, 0.773, 0.894 and 0.832 in the seven of provoked.yaml, after each of
+// which the rules were widened, and 0.919 in measured.yaml, after which they were not. Two
+// labels of provoked.yaml were put right afterwards: an answer that is no JSON is unknown,
+// and a panic of Go is a bug.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
 	s, err := classify.Compile(classify.Default())
 	require.NoError(t, err)
-	for file, least := range map[string]float64{"developed.yaml": 0.98, "held_out.yaml": 0.9} {
+	for file, least := range map[string]float64{"developed.yaml": 0.98, "held_out.yaml": 0.9, "provoked.yaml": 0.97, "measured.yaml": 0.9} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			all := corpus(t, file)

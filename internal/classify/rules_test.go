@@ -185,17 +185,37 @@ func FuzzClassify(f *testing.F) {
 func BenchmarkClassify(b *testing.B) {
 	s, err := classify.Compile(classify.Default())
 	require.NoError(b, err)
-	for name, message := range map[string]string{
-		"status":  "503 Server Error: Service Unavailable for url: http://orders:8080/v1/orders",
-		"unknown": "it did not work",
-		"2KiB":    strings.Repeat("loaded data from the source table into file of rows and partitions for input ", 25),
+	long := strings.Repeat("loaded data from the source table into file of rows and partitions for input ", 25)
+	chain := "Traceback (most recent call last):\n" + strings.Repeat("acme.LoadError: "+long+"\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n", 7) + "acme.LoadError: " + long
+	for _, text := range []struct{ name, message, stack string }{
+		{"status", "503 Server Error: Service Unavailable for url: http://orders:8080/v1/orders", ""},
+		{"unknown", "it did not work", ""},
+		{"2KiB", long, ""},
+		{"chain", long, chain},
 	} {
-		o := failed("RuntimeError", message)
-		b.Run(name, func(b *testing.B) {
+		o := failed("RuntimeError", text.message)
+		o.Error.Stacktrace = text.stack
+		b.Run(text.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				s.Classify(o, nil)
 			}
 		})
+	}
+	// The mean over texts as they come.
+	all := corpus(b, "measured.yaml")
+	b.Run("measured", func(b *testing.B) {
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			class(s, all[i%len(all)])
+		}
+	})
+}
+
+func BenchmarkCompile(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := classify.Compile(classify.Default())
+		require.NoError(b, err)
 	}
 }

@@ -144,3 +144,24 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		" ": "",
+		"requests.exceptions.ReadTimeout: timed out": "requests.exceptions.ReadTimeout",
+		"it did not work":               " it did not work",
+		"[10:00] start\n" + pythonChain: failure.Read(failure.Text{Stacktrace: pythonChain}).Error.Type,
+		javaChain:                       failure.Read(failure.Text{Stacktrace: javaChain}).Error.Type,
+		"panic: x":                      "panic",
+		"we said panic: the end":        " we said panic: the end",
+	} {
+		f := failure.Parse(text)
+		if rest, message := strings.CutPrefix(want, " "); message {
+			assert.Equal(t, rest, f.Error.Message)
+		} else {
+			assert.Equal(t, want, f.Error.Type, text)
+		}
+		assert.Equal(t, want == "", f.Empty())
+	}
+}
