@@ -71,7 +71,7 @@ func macroF1(t *testing.T, s *classify.Set, all []sample) float64 {
 
 // What was measured when the rules saw a round for the first time, as macro-F1: 0.945,
 // 0.735, 0.652, 0.794, 0.773, 0.894 and 0.832 in the seven of provoked.yaml, after each of
-// which the rules were widened, and 0.919 in measured.yaml, after which they were not. Two
+// which the rules were widened, and 0.919 in measured.yaml, for which they were not. Two
 // labels of provoked.yaml were put right afterwards: an answer that is no JSON is unknown,
 // and a panic of Go is a bug.
 func TestCorpus(t *testing.T) {
