@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,8 +115,8 @@ func (a *Airflow) startParts(ctx context.Context, start func(name string, args .
 // Stop ends all of it.
 func (a *Airflow) Stop() error {
 	var errs []error
-	for i := len(a.procs) - 1; i >= 0; i-- {
-		errs = append(errs, a.procs[i].Stop(5*time.Second))
+	for _, v := range slices.Backward(a.procs) {
+		errs = append(errs, v.Stop(5*time.Second))
 	}
 	return errors.Join(errs...)
 }
@@ -196,9 +198,7 @@ func environment(venv Venv, c Config, passwords string, ports []int) []string {
 	if c.Database != "" {
 		set["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = c.Database
 	}
-	for k, v := range c.Env {
-		set[k] = v
-	}
+	maps.Copy(set, c.Env)
 	var env []string
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")

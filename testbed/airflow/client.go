@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -57,10 +58,8 @@ func (c *Client) WaitRun(ctx context.Context, dag, run string, states ...string)
 		state, err := c.RunState(ctx, dag, run)
 		if err == nil {
 			last = state
-			for _, s := range states {
-				if s == state {
-					return state, nil
-				}
+			if slices.Contains(states, state) {
+				return state, nil
 			}
 		}
 		select {

@@ -1,5 +1,7 @@
 package collector
 
+import "slices"
+
 import "time"
 
 // Incident is what the testbed reads of the collector's JSON. It is written
@@ -125,10 +127,5 @@ func (i *Incident) Concerns(belongs func(Ref) bool) bool {
 	if belongs(i.Root) {
 		return true
 	}
-	for _, r := range i.Observed {
-		if belongs(r) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(i.Observed, belongs)
 }

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -21,5 +22,5 @@ func Port() (int, error) {
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("find a free port: the system offers the same ones again and again")
+	return 0, errors.New("find a free port: the system offers the same ones again and again")
 }

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -167,8 +168,8 @@ func EndAll() error {
 	started = nil
 	mu.Unlock()
 	var errs []error
-	for i := len(all) - 1; i >= 0; i-- {
-		errs = append(errs, all[i].Stop(10*time.Second))
+	for _, a := range slices.Backward(all) {
+		errs = append(errs, a.Stop(10*time.Second))
 	}
 	return errors.Join(errs...)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,8 +36,8 @@ func Watchdog() {
 			sessions = append(sessions, id)
 		}
 	}
-	for i := len(sessions) - 1; i >= 0; i-- {
-		_ = killSession(sessions[i])
+	for _, session := range slices.Backward(sessions) {
+		_ = killSession(session)
 	}
 	os.Exit(0)
 }

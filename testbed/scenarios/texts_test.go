@@ -3,6 +3,7 @@ package scenarios
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -66,10 +67,8 @@ func TestFailureTexts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			for _, class := range c.classes {
-				if now.Class == class {
-					return nil
-				}
+			if slices.Contains(c.classes, now.Class) {
+				return nil
 			}
 			return fmt.Errorf("%s (%s) is classified %s by rule %q, want one of %v", c.dag, c.what, now.Class, now.Rule, c.classes)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -180,10 +181,8 @@ func (w *watch) await(t *testing.T, d time.Duration, dag string, states ...strin
 		if !i.Concerns(about(dag)) {
 			return false
 		}
-		for _, s := range states {
-			if i.State == s {
-				return true
-			}
+		if slices.Contains(states, i.State) {
+			return true
 		}
 		return len(states) == 0
 	})

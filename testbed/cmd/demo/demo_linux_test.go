@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,7 +55,7 @@ func left(t *testing.T) []string {
 			continue
 		}
 		after := string(stat[strings.LastIndexByte(string(stat), ')')+1:])
-		if fields := strings.Fields(after); len(fields) > 1 && fields[1] == fmt.Sprint(os.Getpid()) {
+		if fields := strings.Fields(after); len(fields) > 1 && fields[1] == strconv.Itoa(os.Getpid()) {
 			out = append(out, string(stat[:min(len(stat), 80)]))
 		}
 	}
