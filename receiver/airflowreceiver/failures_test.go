@@ -154,6 +154,7 @@ func TestAPollEndsBeforeTheNext(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *Config) { c.CollectionInterval = 3 * time.Second })
 	a := b.airflow
+	a.now = time.Now().UTC()
 	a.task("running", 1)
 	a.run("running")
 	a.fault = only("/dagRuns", func(_ http.ResponseWriter, r *http.Request) bool {
@@ -176,14 +177,17 @@ func TestMuchWorkIsNoTrouble(t *testing.T) {
 		c.Airflow.RateLimit, c.Airflow.RateBurst = 10, 12
 	})
 	a := b.airflow
+	// The rate limit runs on the real clock, so Airflow's and the receiver's do too.
 	b.poller.now = time.Now
+	a.now = time.Now().UTC()
 	for i := range 40 {
 		name := "t" + strings.Repeat("x", i)
 		a.logs["d/r/"+name+"/-1/1"] = logOf("SourceError")
 		a.task("failed", 1, "task_id", name, "end_date", a.now)
 	}
 	got := map[string]int{}
-	for len(got) < 40 {
+	for polls := 0; len(got) < 40; polls++ {
+		require.Less(t, polls, 60, "%d of 40 runs were told", len(got))
 		for _, s := range b.poll() {
 			got[s.id]++
 		}
