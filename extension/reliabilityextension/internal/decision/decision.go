@@ -186,7 +186,7 @@ func bounded(s string, limit int) string {
 // weigh asks whether the one action that fits is possible, allowed and worth its risk.
 func (d *decider) weigh(t target) (Choice, error) {
 	i := d.Incident
-	tried := d.tried(t)
+	tried := d.count(t, begun)
 	alt := incident.Alternative{Name: string(t.action), Action: t.action}
 	p, why, err := d.chance(t)
 	if err != nil {
@@ -205,6 +205,9 @@ func (d *decider) weigh(t target) (Choice, error) {
 	}
 	if tried >= d.set.MaxAttempts {
 		return reject(escalate(incident.ReasonExhausted, fmt.Sprintf("%d actions on this run have not helped: %s", tried, cause(i))))
+	}
+	if changed := d.count(t, voided); changed >= 3*d.set.MaxAttempts {
+		return reject(escalate(incident.ReasonExhausted, fmt.Sprintf("the run was not as expected %d times, nothing was sent: %s", changed, cause(i))))
 	}
 	can := slices.IndexFunc(d.Capabilities, func(c action.Capability) bool {
 		return c.Action == t.action && c.Platform == t.address.Kind && c.Instance == t.address.Instance
@@ -258,7 +261,9 @@ func (d *decider) weigh(t target) (Choice, error) {
 }
 
 // backoff waits before a retry; a rerun of a load that came through needs none.
+// A plan that found the world changed is no try, but the next one waits longer too.
 func (d *decider) backoff(t target, tried int) time.Duration {
+	tried += d.count(t, voided)
 	if d.Incident.Class == incident.DataQualityBreach && tried == 0 {
 		return 0
 	}
@@ -266,12 +271,16 @@ func (d *decider) backoff(t target, tried int) time.Duration {
 	return time.Duration(math.Min(wait, float64(d.set.BackoffMax)))
 }
 
-// tried counts the actions on the same run that an executor began.
-func (d *decider) tried(t target) int {
+// begun: an executor began to act on the plan. voided: it found the world
+// changed, and sent nothing.
+func begun(p *action.Plan) bool  { return p.Intent != nil && p.Status != action.Void }
+func voided(p *action.Plan) bool { return p.Status == action.Void && p.Result != nil }
+
+// count counts the plans for the same run that are of a kind.
+func (d *decider) count(t target, kind func(*action.Plan) bool) int {
 	n := 0
 	for _, p := range d.Plans {
-		begun := p.Intent != nil && p.Status != action.Void
-		if begun && sameRun(p.Target, t.address) {
+		if kind(p) && sameRun(p.Target, t.address) {
 			n++
 		}
 	}

@@ -310,8 +310,9 @@ func attempt(o observation.Observation) int {
 }
 
 func tellsMore(a, than observation.Observation) bool {
-	if a.Series != nil {
-		return true
+	if a.Series != nil && than.Series != nil {
+		// What raised the incident is worth more than the points on the way back.
+		return a.Series.Score > than.Series.Score
 	}
 	return (a.Error != nil && than.Error == nil) || (a.Hypothesis != nil && than.Hypothesis == nil) ||
 		(a.Hypothesis != nil && a.Hypothesis.Confidence > than.Hypothesis.Confidence) ||

@@ -416,3 +416,28 @@ func TestAClockThatIsSetBackHoldsNothingUp(t *testing.T) {
 	w.pass(31 * time.Minute)
 	w.requireState(incident.Escalated, incident.ReasonVerifyTimeout)
 }
+
+func TestAWorldThatKeepsChangingIsAskedLessAndLess(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.see(w.ended(failed(extract, "r1", 1, incident.TransientFailure)))
+	var waits []time.Duration
+	for range 12 {
+		w.pass(10 * time.Second)
+		i := w.only()
+		if i.State == incident.Escalated {
+			break
+		}
+		began := w.now()
+		leases := w.lease()
+		for ; len(leases) == 0; leases = w.lease() {
+			w.pass(time.Second)
+		}
+		waits = append(waits, w.now().Sub(began))
+		require.NoError(t, w.Complete(t.Context(), leases[0], action.Result{Status: action.VoidWorld, Why: "changed"}))
+	}
+	i := w.requireState(incident.Escalated, incident.ReasonExhausted)
+	assert.Contains(t, i.Detail, "nothing was sent")
+	assert.Len(t, waits, 3*w.set.Decision.MaxAttempts)
+	assert.Greater(t, waits[2], 2*waits[1]-15*time.Second)
+}
