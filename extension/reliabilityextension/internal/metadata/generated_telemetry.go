@@ -285,7 +285,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReliabilityBoundHits, err = builder.meter.Int64ObservableCounter(
 		"otelcol_reliability_bound_hits",
-		metric.WithDescription("What a bound has refused or removed since the start, by bound (incidents, edges, too_old, and the store's own) [Development]"),
+		metric.WithDescription("What a bound has refused or removed since the start, by bound (incidents, graph_edges, too_old, unusable, and the store's own as store_*) [Development]"),
 		metric.WithUnit("{item}"),
 	)
 	errs = errors.Join(errs, err)

@@ -38,7 +38,7 @@ func AssertEqualReliabilityAuditRecords(t *testing.T, tt *componenttest.Telemetr
 func AssertEqualReliabilityBoundHits(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_reliability_bound_hits",
-		Description: "What a bound has refused or removed since the start, by bound (incidents, edges, too_old, and the store's own) [Development]",
+		Description: "What a bound has refused or removed since the start, by bound (incidents, graph_edges, too_old, unusable, and the store's own as store_*) [Development]",
 		Unit:        "{item}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
