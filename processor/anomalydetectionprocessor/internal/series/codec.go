@@ -7,7 +7,7 @@ import (
 )
 
 // Version is the version of the encoding. State of another version is not read.
-const Version = 2
+const Version = 3
 
 // errState is returned for bytes that are no state of a series.
 var errState = errors.New("state of a series is damaged: it ends early or holds impossible values")
@@ -269,7 +269,7 @@ func (t *told) fields(c *codec) {
 	c.bool(&r.Adopted)
 	c.u8((*uint8)(&r.Reason))
 	c.i64(&r.Onset)
-	for _, f := range [...]*float64{&r.Score, &r.AlarmScore, &r.Value, &r.Expected, &r.Lower, &r.Upper} {
+	for _, f := range [...]*float64{&r.Score, &r.Value, &r.Expected, &r.Lower, &r.Upper} {
 		c.f64(f)
 	}
 	r.Time, r.Status = t.pt.Time, Scored

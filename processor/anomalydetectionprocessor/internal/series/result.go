@@ -67,8 +67,6 @@ type Result struct {
 	Time int64
 	// Score is the surprise of the point: −log10 of its tail probability.
 	Score float64
-	// AlarmScore is Score on points that would begin an episode at a threshold just below it, otherwise 0.
-	AlarmScore float64
 	// Value is what was scored: the value itself, or a rate for counters.
 	Value float64
 	// Expected is the value that was expected, Lower and Upper the ends of its band.
