@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -77,9 +78,17 @@ func FuzzSplit(f *testing.F) {
 		}
 		require.Len(t, parts, len(want))
 		for i := range parts {
-			require.JSONEq(t, string(want[i]), string(parts[i]))
+			// As text: a number may be greater than a float64 holds.
+			require.Equal(t, compact(t, want[i]), compact(t, parts[i]))
 		}
 	})
+}
+
+func compact(t *testing.T, raw []byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, json.Compact(&b, raw))
+	return b.String()
 }
 
 func TestIdentity(t *testing.T) {
