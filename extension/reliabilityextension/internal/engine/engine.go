@@ -163,15 +163,6 @@ func (e *Engine) id(prefix string, at time.Time) (string, error) {
 	return prefix + id.String(), nil
 }
 
-// Graph returns the reliability graph.
-func (e *Engine) Graph() *graph.Graph { return e.graph }
-
-// Store returns the state.
-func (e *Engine) Store() store.Store { return e.store }
-
-// Policies returns the policies in force.
-func (e *Engine) Policies() *policy.Set { return e.policies }
-
 // Status is a snapshot for people and telemetry.
 type Status struct {
 	Active      map[incident.State]int
